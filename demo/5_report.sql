@@ -1,0 +1,155 @@
+-- 5_report.sql: what the bank wants to see, from its own tables and the journal.
+
+\pset tuples_only off
+\pset format aligned
+\pset footer off
+\pset null ''
+
+CREATE TABLE demo.offer AS
+SELECT d.decision_id, d.agent, d.channel, d.product, d.customer_key AS customer, c.segment, d.mode,
+	   xsell_decided_at(d.decision_id) AS decided_at, demo.week_of(xsell_decided_at(d.decision_id)) AS week,
+	   (o.decision_id IS NOT NULL)::integer AS taken
+FROM xsell.decision d
+LEFT JOIN xsell.outcome o ON o.decision_id = d.decision_id AND o.outcome = 'conversion'
+JOIN bank.customer c ON c.id = d.customer_key
+WHERE d.product IS NOT NULL;
+CREATE INDEX ON demo.offer (decision_id);
+
+-- Every product that was considered in every decision.
+CREATE TABLE demo.candidate AS
+SELECT d.decision_id, d.agent, d.customer_key AS customer, d.channel, d.mode,
+	   arms.arm->>0 AS product, arms.arm->>1 AS arm_channel, l.excluded, l.probability, l.mean, l.sd,
+	   xsell_decided_at(d.decision_id) AS decided_at, demo.week_of(xsell_decided_at(d.decision_id)) AS week
+FROM xsell.decision d
+CROSS JOIN LATERAL xsell_candidates_list(d.candidates) l
+JOIN (SELECT p.agent, p.policy_version, a.position - 1 AS position, a.arm
+	  FROM xsell.policy p, jsonb_array_elements(p.definition->'arms') WITH ORDINALITY a (arm, position)) arms
+  ON arms.agent = d.agent AND arms.policy_version = d.policy_version AND arms.position = l.arm;
+ANALYZE demo.candidate, demo.offer;
+
+CREATE FUNCTION demo.percent(x float8) RETURNS text LANGUAGE sql IMMUTABLE AS
+$$ SELECT to_char(100 * x, 'FM990.0') $$;
+
+-- '#' up to the interval's lower end, '=' through the interval.
+CREATE FUNCTION demo.bar(lower float8, upper float8) RETURNS text LANGUAGE sql IMMUTABLE AS
+$$ SELECT repeat('#', round(lower * 250)::integer) || repeat('=', greatest(round(upper * 250)::integer - round(lower * 250)::integer, 1)) $$;
+
+\echo
+\echo '== Conversion by week of the offer, with 95 % intervals (# up to the interval, = through it) =='
+SELECT CASE agent WHEN 'retail' THEN week::text END AS week, agent, offers, taken, demo.percent(rate) AS "%",
+	   rpad(demo.percent(lower) || ' - ' || demo.percent(upper), 11) AS interval, demo.bar(lower, upper) AS "."
+FROM (SELECT week, agent, count(*) AS offers, sum(taken) AS taken, avg(taken) AS rate, (xsell_interval(xsell_beta_agg(taken))).*
+	  FROM demo.offer GROUP BY week, agent) w
+ORDER BY w.week, array_position(ARRAY['retail', 'propensity', 'uniform'], agent);
+
+\echo '== All weeks; "best possible": had the best allowed product always been known =='
+WITH possible AS (
+	SELECT c.agent, c.decision_id, max(world.probability(t.logit[p.position], p, c.arm_channel, c.week)) AS best
+	FROM demo.candidate c JOIN world.product p USING (product) JOIN world.taste t USING (customer)
+	WHERE c.agent = 'retail' AND c.excluded IS NULL AND c.mode <> 'none'
+	GROUP BY c.agent, c.decision_id
+)
+SELECT agent, offers, taken, demo.percent(rate) AS "%", rpad(demo.percent(lower) || ' - ' || demo.percent(upper), 11) AS interval, demo.bar(lower, upper) AS "."
+FROM (SELECT agent, count(*) AS offers, sum(taken) AS taken, avg(taken) AS rate, (xsell_interval(xsell_beta_agg(taken))).*
+	  FROM demo.offer GROUP BY agent
+	  UNION ALL
+	  SELECT 'best possible', count(*), NULL, avg(best), NULL, NULL FROM possible) a
+ORDER BY array_position(ARRAY['best possible', 'retail', 'propensity', 'uniform'], agent);
+
+CREATE VIEW demo.lift AS
+WITH arm AS (
+	SELECT agent, period, count(*)::float8 AS n, avg(taken)::float8 AS rate, avg(taken) * (1 - avg(taken)) / count(*) AS variance
+	FROM demo.offer, demo.setting s, LATERAL (VALUES ('all weeks'), (CASE WHEN week > s.weeks / 2 THEN 'second half' END)) p (period)
+	WHERE period IS NOT NULL
+	GROUP BY agent, period
+)
+SELECT a.period, b.agent AS over, a.rate - b.rate AS points, 1.96 * sqrt(a.variance + b.variance) AS width, a.rate / b.rate - 1 AS relative
+FROM arm a JOIN arm b USING (period)
+WHERE a.agent = 'retail' AND b.agent <> 'retail';
+
+\pset tuples_only on
+SELECT format('%s: the agent converts %s points [%s, %s] more than %s, %s %% relative: %s', period,
+			  to_char(100 * points, 'FMS0.0'), to_char(100 * (points - width), 'FMS0.0'), to_char(100 * (points + width), 'FMS0.0'),
+			  over, to_char(100 * relative, 'FMS990'),
+			  CASE WHEN points > width THEN 'better beyond chance'
+				   WHEN points > 0 THEN 'better, but it could be chance'
+				   ELSE 'NOT BETTER' END)
+FROM demo.lift ORDER BY period, over DESC;
+\pset tuples_only off
+
+\echo '== What the agent offers to whom: offers, and conversion in % =='
+SELECT p.name AS product, segment, count(*) || lpad(demo.percent(avg(taken)), 6) AS cell
+FROM demo.offer JOIN xsell.product p USING (product)
+WHERE agent = 'retail'
+GROUP BY p.name, segment
+ORDER BY p.name, array_position(ARRAY['student', 'worker', 'office', 'manager', 'business', 'retired'], segment)
+\crosstabview product segment cell
+
+\echo '== What was suppressed, and why: candidates of all agents =='
+WITH suppressed AS (
+	SELECT CASE WHEN excluded LIKE 'cap:again%' THEN 'cap:again (offered within 10 days)' ELSE excluded END AS reason,
+		   channel, arm_channel, decision_id
+	FROM demo.candidate WHERE excluded IS NOT NULL
+)
+SELECT reason, count(*) AS candidates, demo.percent(count(*)::float8 / (SELECT count(*) FROM demo.candidate)) AS "% of all",
+	   count(*) FILTER (WHERE arm_channel = 'web') AS web, count(*) FILTER (WHERE arm_channel = 'app') AS app,
+	   count(*) FILTER (WHERE arm_channel = 'email') AS email
+FROM suppressed GROUP BY reason ORDER BY 2 DESC;
+
+\echo '== Decisions that ended without an offer =='
+SELECT agent, count(*) AS decisions, count(*) FILTER (WHERE product IS NULL) AS "no offer",
+	   demo.percent(avg((product IS NULL)::integer)) AS "%"
+FROM xsell.decision GROUP BY agent ORDER BY array_position(ARRAY['retail', 'propensity', 'uniform'], agent);
+
+-- Three decisions, in words.
+CREATE FUNCTION demo.chance_of(mean float8, sd float8) RETURNS float8 LANGUAGE sql IMMUTABLE AS
+$$ SELECT 1 / (1 + exp(-mean / sqrt(1 + pi() * sd * sd / 8))) $$;
+
+CREATE FUNCTION demo.explain(decision bigint) RETURNS SETOF text
+	LANGUAGE sql STABLE AS $$
+WITH d AS (
+	SELECT d.*, p.name, o.taken, o.decided_at, c.segment, c.age, c.logins
+	FROM xsell.decision d JOIN demo.offer o USING (decision_id) JOIN xsell.product p ON p.product = d.product
+	JOIN bank.customer c ON c.id = d.customer_key
+	WHERE d.decision_id = decision
+), candidate AS (
+	SELECT c.*, p.name FROM demo.candidate c JOIN xsell.product p USING (product) WHERE c.decision_id = decision
+), because AS (
+	SELECT string_agg(format('%s %s', feature, to_char(contribution, 'FMSG90.00')), ', ' ORDER BY abs(contribution) DESC) AS reasons
+	FROM xsell_explain(decision)
+)
+SELECT format('%s, %s. Customer %s (%s, %s) was offered: %s.', to_char(decided_at, 'FMDy DD Mon HH24:MI'),
+			  CASE channel WHEN 'email' THEN 'email' ELSE channel || ' visit' END, customer_key, segment, age, name) FROM d
+UNION ALL
+SELECT format('  It was drawn with probability %s (%s); expected conversion %s %%. %s',
+			  to_char(probability, 'FM0.000'), CASE mode WHEN 'explore' THEN 'to learn: another looked better' ELSE 'it looked best' END,
+			  demo.percent(expected), CASE taken WHEN 1 THEN 'The customer took it.' ELSE 'The customer did not take it.' END) FROM d
+UNION ALL
+SELECT '  What moved the score most (logit): ' || reasons FROM because
+UNION ALL
+SELECT '  Could have been drawn: ' || coalesce(string_agg(format('%s %s (expected %s %%)', c.name, to_char(c.probability, 'FM0.000'),
+		demo.percent(demo.chance_of(c.mean, c.sd))), ', ' ORDER BY c.probability DESC, c.product), 'nothing else')
+FROM candidate c, d WHERE c.excluded IS NULL AND c.product <> d.product
+UNION ALL
+SELECT '  Not allowed: ' || coalesce(string_agg(format('%s (%s)', name, excluded), ', ' ORDER BY product), 'nothing') FROM candidate WHERE excluded IS NOT NULL
+UNION ALL
+SELECT ''
+$$;
+
+\echo '== Three decisions of the agent, in words =='
+\pset tuples_only on
+\pset format wrapped
+\pset columns 100
+SELECT line
+FROM (SELECT 1 AS position, min(decision_id) AS decision_id FROM demo.offer, demo.setting
+	  WHERE agent = 'retail' AND week = weeks AND mode = 'exploit' AND channel <> 'email' AND product = 'fx_card' AND taken = 1
+	  UNION ALL
+	  SELECT 2, min(decision_id) FROM demo.offer, demo.setting
+	  WHERE agent = 'retail' AND week = weeks AND mode = 'exploit' AND channel = 'email' AND product = 'personal_loan'
+	  UNION ALL
+	  SELECT 3, min(decision_id) FROM demo.offer, demo.setting
+	  WHERE agent = 'retail' AND week = weeks AND mode = 'explore' AND channel <> 'email') d,
+	 demo.explain(d.decision_id) WITH ORDINALITY e (line, number)
+ORDER BY d.position, e.number;
+\pset format aligned
+\pset tuples_only off

@@ -1,0 +1,305 @@
+/*
+ * journal.sql: the journal's types, its tables, and its ids.
+ *
+ * The tables are created by a call and belong to its caller, not to the
+ * extension: partitioned tables that belong to an extension do not survive dump
+ * and restore.  No sequences, foreign keys or triggers: every row can be routed
+ * by its customer key, and is written once (contact, evidence and learner
+ * apart).
+ */
+
+/* The candidates of a decision. */
+
+CREATE TYPE @extschema@.xsell_candidates;
+
+CREATE FUNCTION @extschema@.xsell_candidates_in(cstring) RETURNS @extschema@.xsell_candidates
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_candidates_in';
+CREATE FUNCTION @extschema@.xsell_candidates_out(@extschema@.xsell_candidates) RETURNS cstring
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_candidates_out';
+CREATE FUNCTION @extschema@.xsell_candidates_recv(internal) RETURNS @extschema@.xsell_candidates
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_candidates_recv';
+CREATE FUNCTION @extschema@.xsell_candidates_send(@extschema@.xsell_candidates) RETURNS bytea
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_candidates_send';
+COMMENT ON FUNCTION @extschema@.xsell_candidates_in(cstring) IS 'I/O';
+COMMENT ON FUNCTION @extschema@.xsell_candidates_out(@extschema@.xsell_candidates) IS 'I/O';
+COMMENT ON FUNCTION @extschema@.xsell_candidates_recv(internal) IS 'I/O';
+COMMENT ON FUNCTION @extschema@.xsell_candidates_send(@extschema@.xsell_candidates) IS 'I/O';
+
+CREATE TYPE @extschema@.xsell_candidates (
+	INPUT = @extschema@.xsell_candidates_in,
+	OUTPUT = @extschema@.xsell_candidates_out,
+	RECEIVE = @extschema@.xsell_candidates_recv,
+	SEND = @extschema@.xsell_candidates_send,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = int4,
+	STORAGE = extended
+);
+COMMENT ON TYPE @extschema@.xsell_candidates IS 'All candidates of a decision, each with its prediction and probability, or the reason why it was excluded';
+
+CREATE FUNCTION @extschema@.xsell_candidates_eq(@extschema@.xsell_candidates, @extschema@.xsell_candidates) RETURNS boolean
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_candidates_eq';
+COMMENT ON FUNCTION @extschema@.xsell_candidates_eq(@extschema@.xsell_candidates, @extschema@.xsell_candidates) IS 'implementation of = operator';
+
+CREATE OPERATOR @extschema@.= (
+	LEFTARG = @extschema@.xsell_candidates,
+	RIGHTARG = @extschema@.xsell_candidates,
+	FUNCTION = @extschema@.xsell_candidates_eq,
+	COMMUTATOR = OPERATOR(@extschema@.=),
+	RESTRICT = pg_catalog.eqsel,
+	JOIN = pg_catalog.eqjoinsel
+);
+COMMENT ON OPERATOR @extschema@.= (@extschema@.xsell_candidates, @extschema@.xsell_candidates) IS 'the same candidates, bit for bit';
+
+CREATE FUNCTION @extschema@.xsell_candidates_list(candidates @extschema@.xsell_candidates)
+	RETURNS TABLE (arm integer, excluded text, mean real, sd real, value real, cost real,
+				   propensity float8, probability float8, tail real[])
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE ROWS 20 AS 'MODULE_PATHNAME', 'xsell_candidates_list';
+COMMENT ON FUNCTION @extschema@.xsell_candidates_list(@extschema@.xsell_candidates) IS 'The candidates as rows';
+
+/* Ids of decisions and outcomes. */
+
+CREATE FUNCTION @extschema@.xsell_decided_at(decision_id bigint) RETURNS timestamptz
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_decided_at';
+COMMENT ON FUNCTION @extschema@.xsell_decided_at(bigint) IS 'When an id was made, to the millisecond';
+
+CREATE FUNCTION @extschema@.xsell_id_at(moment timestamptz) RETURNS bigint
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_id_at';
+COMMENT ON FUNCTION @extschema@.xsell_id_at(timestamptz) IS 'Smallest id of that millisecond: decisions from then on are decision_id >= xsell_id_at(moment)';
+
+/* The tables. */
+
+CREATE FUNCTION @extschema@.xsell_create_journal(key_type regtype) RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $create$
+BEGIN
+	IF to_regclass('xsell.decision') IS NOT NULL THEN
+		RAISE EXCEPTION 'the journal already exists'
+			USING ERRCODE = 'duplicate_table',
+				  DETAIL = 'xsell.decision belongs to ' || (SELECT relowner::regrole::text FROM pg_class WHERE oid = 'xsell.decision'::regclass) || '.',
+				  HINT = 'One journal serves all agents of a database.';
+	END IF;
+	IF key_type IS NULL THEN
+		RAISE EXCEPTION 'the journal needs the type of the customer key'
+			USING ERRCODE = 'null_value_not_allowed',
+				  HINT = 'For example: SELECT xsell_create_journal(''bigint'').';
+	END IF;
+
+	EXECUTE format($ddl$
+CREATE TABLE xsell.decision (
+	decision_id			bigint NOT NULL,
+	customer_key		%1$s NOT NULL,
+	agent				text NOT NULL,
+	cohort				text NOT NULL CHECK (cohort IN ('agent', 'control')),
+	product				text,
+	channel				text,
+	probability			float8 CHECK (probability > 0 AND probability <= 1),
+	expected			float8,
+	mode				text NOT NULL CHECK (mode IN ('exploit', 'explore', 'control', 'none')),
+	reason				text NOT NULL,
+	policy_version		integer NOT NULL,
+	model_version		bigint NOT NULL,
+	encoding			integer NOT NULL,
+	linear_predictor	float8,
+	features			real[],
+	candidates			@extschema@.xsell_candidates NOT NULL,
+	contribution_columns	smallint[],
+	contributions		real[],
+	request_key			text,
+	decided_by			text NOT NULL,
+	breach				text,
+	PRIMARY KEY (decision_id),
+	CHECK ((product IS NULL) = (mode = 'none')),
+	CHECK ((product IS NULL) = (probability IS NULL))
+) PARTITION BY RANGE (decision_id)
+$ddl$, key_type);
+	EXECUTE 'CREATE TABLE xsell.decision_default PARTITION OF xsell.decision DEFAULT';
+	COMMENT ON TABLE xsell.decision IS 'Decision log: one row per decision, "no offer" included; append-only';
+	COMMENT ON COLUMN xsell.decision.decision_id IS 'Identifier in time order; xsell_decided_at tells when';
+	COMMENT ON COLUMN xsell.decision.customer_key IS 'Whom it was made for';
+	COMMENT ON COLUMN xsell.decision.agent IS 'The agent that made it';
+	COMMENT ON COLUMN xsell.decision.cohort IS 'agent: its strategy drew; control: the draw was uniform';
+	COMMENT ON COLUMN xsell.decision.product IS 'The product offered; NULL: no offer';
+	COMMENT ON COLUMN xsell.decision.channel IS 'How the offer reaches the customer; without an offer, the channel asked for, if any';
+	COMMENT ON COLUMN xsell.decision.probability IS 'Chance with which the arm was drawn';
+	COMMENT ON COLUMN xsell.decision.expected IS 'Expected reward of the arm: value times rate, less cost';
+	COMMENT ON COLUMN xsell.decision.mode IS 'exploit, explore, control, or none: no offer';
+	COMMENT ON COLUMN xsell.decision.reason IS 'Why it came out like this';
+	COMMENT ON COLUMN xsell.decision.policy_version IS 'Version of xsell.policy it was made under';
+	COMMENT ON COLUMN xsell.decision.model_version IS 'Version of the evidence it was made with';
+	COMMENT ON COLUMN xsell.decision.encoding IS 'Policy version that introduced the layout of the features';
+	COMMENT ON COLUMN xsell.decision.linear_predictor IS 'Linear predictor of the arm drawn, as it was then';
+	COMMENT ON COLUMN xsell.decision.features IS 'Features of the arm drawn, as the model saw them';
+	COMMENT ON COLUMN xsell.decision.candidates IS 'Every candidate: prediction and probability, or the reason of exclusion';
+	COMMENT ON COLUMN xsell.decision.contribution_columns IS 'Features, numbered from 0, that contributed most to the linear predictor';
+	COMMENT ON COLUMN xsell.decision.contributions IS 'What they contributed';
+	COMMENT ON COLUMN xsell.decision.request_key IS 'The caller''s key of the request, by which a repeat is recognised';
+	COMMENT ON COLUMN xsell.decision.decided_by IS 'Session user';
+	COMMENT ON COLUMN xsell.decision.breach IS 'Cap that the offer breaks, if it was decided elsewhere and recorded here';
+	COMMENT ON TABLE xsell.decision_default IS 'Decisions that no other partition covers';
+
+	EXECUTE format($ddl$
+CREATE TABLE xsell.outcome (
+	outcome_id		bigint NOT NULL,
+	decision_id		bigint NOT NULL,
+	customer_key	%1$s NOT NULL,
+	agent			text NOT NULL,
+	outcome			text NOT NULL,
+	reward			float8 NOT NULL,
+	value			float8,
+	occurred_at		timestamptz NOT NULL,
+	recorded_by		text NOT NULL,
+	PRIMARY KEY (decision_id, outcome)
+)
+$ddl$, key_type);
+	EXECUTE 'CREATE INDEX ON xsell.outcome (agent, outcome_id)';
+	COMMENT ON TABLE xsell.outcome IS 'Outcome log: what was observed of decisions; append-only';
+	COMMENT ON COLUMN xsell.outcome.outcome_id IS 'Identifier in the order of recording; xsell_decided_at tells when';
+	COMMENT ON COLUMN xsell.outcome.decision_id IS 'The decision it is about';
+	COMMENT ON COLUMN xsell.outcome.customer_key IS 'Its customer';
+	COMMENT ON COLUMN xsell.outcome.agent IS 'Its agent';
+	COMMENT ON COLUMN xsell.outcome.outcome IS 'Kind of outcome: conversion, decline, or one of xsell.outcome_kind';
+	COMMENT ON COLUMN xsell.outcome.reward IS 'What it is worth to the learner, in [0,1]';
+	COMMENT ON COLUMN xsell.outcome.value IS 'Value in the bank''s own unit, if it was given';
+	COMMENT ON COLUMN xsell.outcome.occurred_at IS 'When it happened';
+	COMMENT ON COLUMN xsell.outcome.recorded_by IS 'Session user';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.experience (
+	decision_id		bigint NOT NULL,
+	model_version	bigint NOT NULL,
+	agent			text NOT NULL,
+	reward			float8 NOT NULL,
+	previous		float8,
+	PRIMARY KEY (decision_id, model_version)
+)
+$ddl$;
+	EXECUTE 'CREATE INDEX ON xsell.experience (agent, model_version)';
+	COMMENT ON TABLE xsell.experience IS 'What was learned from each decision; append-only';
+	COMMENT ON COLUMN xsell.experience.decision_id IS 'The decision';
+	COMMENT ON COLUMN xsell.experience.model_version IS 'Version of the evidence that learned it first';
+	COMMENT ON COLUMN xsell.experience.agent IS 'Its agent';
+	COMMENT ON COLUMN xsell.experience.reward IS 'Reward that counts from this version on';
+	COMMENT ON COLUMN xsell.experience.previous IS 'Reward that counted before and was taken back; NULL: the decision was new';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.evidence (
+	agent			text NOT NULL,
+	product			text NOT NULL,
+	encoding		integer NOT NULL,
+	bucket			date NOT NULL,
+	model_version	bigint NOT NULL,
+	beta			@extschema@.xsell_beta NOT NULL,
+	glm				@extschema@.xsell_glm NOT NULL,
+	PRIMARY KEY (agent, product, encoding, bucket)
+)
+$ddl$;
+	COMMENT ON TABLE xsell.evidence IS 'Exact sums that decisions and their rewards leave, by week of the decision';
+	COMMENT ON COLUMN xsell.evidence.agent IS 'The agent that learned';
+	COMMENT ON COLUMN xsell.evidence.product IS 'The product offered';
+	COMMENT ON COLUMN xsell.evidence.encoding IS 'Layout of the features summed: decision.encoding';
+	COMMENT ON COLUMN xsell.evidence.bucket IS 'Monday, UTC, of the week of the decisions';
+	COMMENT ON COLUMN xsell.evidence.model_version IS 'Version that changed it last';
+	COMMENT ON COLUMN xsell.evidence.beta IS 'Sums without features';
+	COMMENT ON COLUMN xsell.evidence.glm IS 'Sums over the features';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.learner (
+	agent			text PRIMARY KEY,
+	model_version	bigint NOT NULL DEFAULT 0,
+	folded_to		bigint NOT NULL DEFAULT 0,
+	outcomes_to		bigint NOT NULL DEFAULT 0,
+	fence_xid		xid8,
+	fence_id		bigint,
+	learned_at		timestamptz
+)
+$ddl$;
+	COMMENT ON TABLE xsell.learner IS 'Progress of each agent''s learner; its row is locked while learning';
+	COMMENT ON COLUMN xsell.learner.agent IS 'The agent';
+	COMMENT ON COLUMN xsell.learner.model_version IS 'Current version of its evidence';
+	COMMENT ON COLUMN xsell.learner.folded_to IS 'Decisions below this id are learned, those of xsell.late excepted';
+	COMMENT ON COLUMN xsell.learner.outcomes_to IS 'Outcomes below this id are learned';
+	COMMENT ON COLUMN xsell.learner.fence_xid IS 'Once no older transaction runs, all decisions below fence_id are known';
+	COMMENT ON COLUMN xsell.learner.fence_id IS 'See fence_xid';
+	COMMENT ON COLUMN xsell.learner.learned_at IS 'When the evidence changed last';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.late (
+	decision_id		bigint PRIMARY KEY,
+	agent			text NOT NULL
+)
+$ddl$;
+	COMMENT ON TABLE xsell.late IS 'Decisions recorded out of order, to be learned by id';
+	COMMENT ON COLUMN xsell.late.decision_id IS 'The decision';
+	COMMENT ON COLUMN xsell.late.agent IS 'Its agent';
+
+	EXECUTE format($ddl$
+CREATE TABLE xsell.contact (
+	customer_key	%1$s PRIMARY KEY,
+	decision_id		bigint[] NOT NULL,
+	agent			text[] NOT NULL,
+	product			text[] NOT NULL,
+	channel			text[] NOT NULL,
+	CHECK (cardinality(decision_id) = cardinality(agent)
+	   AND cardinality(decision_id) = cardinality(product)
+	   AND cardinality(decision_id) = cardinality(channel))
+) WITH (fillfactor = 80)
+$ddl$, key_type);
+	COMMENT ON TABLE xsell.contact IS 'Contact ledger: the recent offers of each customer, which caps count';
+	COMMENT ON COLUMN xsell.contact.customer_key IS 'The customer';
+	COMMENT ON COLUMN xsell.contact.decision_id IS 'Decisions that offered something, oldest first';
+	COMMENT ON COLUMN xsell.contact.agent IS 'Their agents';
+	COMMENT ON COLUMN xsell.contact.product IS 'The products offered';
+	COMMENT ON COLUMN xsell.contact.channel IS 'The channels they were offered through';
+
+	EXECUTE format($ddl$
+CREATE TABLE xsell.request (
+	customer_key	%1$s NOT NULL,
+	agent			text NOT NULL,
+	request_key		text NOT NULL,
+	decision_id		bigint NOT NULL,
+	PRIMARY KEY (customer_key, agent, request_key)
+)
+$ddl$, key_type);
+	COMMENT ON TABLE xsell.request IS 'Decisions by the caller''s request key';
+	COMMENT ON COLUMN xsell.request.customer_key IS 'The customer';
+	COMMENT ON COLUMN xsell.request.agent IS 'The agent asked';
+	COMMENT ON COLUMN xsell.request.request_key IS 'The caller''s key';
+	COMMENT ON COLUMN xsell.request.decision_id IS 'The decision it was answered with';
+END
+$create$;
+COMMENT ON FUNCTION @extschema@.xsell_create_journal(regtype) IS 'Creates the journal''s tables for customer keys of this type; they belong to the caller';
+
+CREATE FUNCTION @extschema@.xsell_create_partition(starts timestamptz, ends timestamptz) RETURNS regclass
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $create$
+DECLARE
+	lowest bigint := @extschema@.xsell_id_at(starts);
+	beyond bigint := @extschema@.xsell_id_at(ends);
+	utc timestamp := starts AT TIME ZONE 'UTC';
+	name text := 'decision_' || to_char(utc, CASE WHEN utc = date_trunc('day', utc) THEN 'YYYYMMDD' ELSE 'YYYYMMDD_HH24MISS' END);
+	inside bigint;
+BEGIN
+	IF (lowest < beyond) IS NOT TRUE THEN
+		RAISE EXCEPTION 'a partition must end after it starts'
+			USING ERRCODE = 'invalid_parameter_value',
+				  DETAIL = format('It would cover the decision ids from %s to %s.', lowest, beyond);
+	END IF;
+	IF to_regclass('xsell.decision') IS NULL THEN
+		RAISE EXCEPTION 'the xsell journal does not exist'
+			USING ERRCODE = 'undefined_table',
+				  HINT = 'Create it, with the type of your customer key: SELECT xsell_create_journal(''bigint'').';
+	END IF;
+	IF to_regclass('xsell.decision_default') IS NOT NULL THEN
+		SELECT decision_id INTO inside FROM xsell.decision_default
+			WHERE decision_id >= lowest AND decision_id < beyond ORDER BY decision_id LIMIT 1;
+		IF FOUND THEN
+			RAISE EXCEPTION 'the default partition holds decisions of the new partition''s time already'
+				USING ERRCODE = 'object_not_in_prerequisite_state',
+					  DETAIL = format('The earliest is %s, of %s.', inside, @extschema@.xsell_decided_at(inside)),
+					  HINT = 'Create partitions before their time comes.';
+		END IF;
+	END IF;
+	EXECUTE format('CREATE TABLE xsell.%I PARTITION OF xsell.decision FOR VALUES FROM (%s) TO (%s)', name, lowest, beyond);
+	EXECUTE format('COMMENT ON TABLE xsell.%I IS %L', name, format('Decisions from %s to %s', starts, ends));
+	RETURN format('xsell.%I', name)::regclass;
+END
+$create$;
+COMMENT ON FUNCTION @extschema@.xsell_create_partition(timestamptz, timestamptz) IS 'Creates the partition of xsell.decision for the decisions of a time to come, from starts to before ends';

@@ -1,0 +1,31 @@
+/*
+ * learning.sql: outcomes and learning.
+ */
+
+CREATE FUNCTION @extschema@.xsell_reward(decision_id bigint, outcome text, value float8 DEFAULT NULL, occurred_at timestamptz DEFAULT NULL) RETURNS text
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'xsell_reward';
+COMMENT ON FUNCTION @extschema@.xsell_reward(bigint, text, float8, timestamptz) IS 'Records an outcome of a decision, and learns from it if the agent learns online; "recorded", or "duplicate" for one that was recorded before';
+
+CREATE FUNCTION @extschema@.xsell_learn(agent text DEFAULT NULL, max_decisions bigint DEFAULT NULL,
+		OUT agent text, OUT decisions bigint, OUT corrections bigint, OUT model_version bigint) RETURNS SETOF record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'xsell_learn';
+COMMENT ON FUNCTION @extschema@.xsell_learn(text, bigint) IS 'Learns from all decisions and outcomes that are settled, of one agent or of all that learn';
+
+CREATE FUNCTION @extschema@.xsell_rebuild_evidence(agent text) RETURNS TABLE (product text, encoding integer, bucket date, beta @extschema@.xsell_beta, glm @extschema@.xsell_glm)
+	LANGUAGE sql STABLE PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $rebuild$
+SELECT d.product, d.encoding,
+	   '2024-01-01'::date + 7 * ((d.decision_id >> 22) / 604800000)::integer,
+	   @extschema@.xsell_beta_agg(e.reward),
+	   @extschema@.xsell_glm_agg(d.features, e.reward, d.linear_predictor, 1,
+								 CASE l.oracle WHEN 'linear' THEN 'identity' ELSE 'logit' END)
+  FROM (SELECT DISTINCT ON (e.decision_id) e.decision_id, e.reward
+		  FROM xsell.experience e
+		 WHERE e.agent = $1
+		 ORDER BY e.decision_id, e.model_version DESC) e
+  JOIN xsell.decision d USING (decision_id)
+  LEFT JOIN (SELECT p.policy_version AS encoding, p.definition -> 'agent' ->> 'oracle' AS oracle
+			   FROM xsell.policy p
+			  WHERE p.agent = $1) l ON l.encoding = d.encoding
+ GROUP BY 1, 2, 3
+$rebuild$;
+COMMENT ON FUNCTION @extschema@.xsell_rebuild_evidence(text) IS 'The evidence of an agent, summed anew from the journal: equal to xsell.evidence, row by row';

@@ -1,0 +1,188 @@
+/*
+ * policy.sql: the tables in which a policy is written, and its history.
+ *
+ * Every statement that changes them publishes a new version of the policy of
+ * each agent whose definition it changed: the whole definition is compiled
+ * against the agent's customer table, and stored in xsell.policy, from which
+ * decisions load it.  What does not compile is not stored.
+ */
+
+CREATE TABLE xsell.product (
+	product		text PRIMARY KEY CHECK (product <> ''),
+	name		text,
+	attributes	jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(attributes) = 'object')
+);
+COMMENT ON TABLE xsell.product IS 'What can be sold';
+COMMENT ON COLUMN xsell.product.product IS 'Identifier used in calls and logs';
+COMMENT ON COLUMN xsell.product.name IS 'Name for people';
+COMMENT ON COLUMN xsell.product.attributes IS 'Scalar attributes; expressions read them as product.KEY';
+
+CREATE TABLE xsell.agent (
+	agent			text PRIMARY KEY CHECK (agent <> ''),
+	customer_table	regclass NOT NULL,
+	customer_key	text NOT NULL,
+	status			text NOT NULL DEFAULT 'live' CHECK (status IN ('live', 'paused')),
+	oracle			text NOT NULL DEFAULT 'logistic' CHECK (oracle IN ('beta', 'linear', 'logistic')),
+	strategy		text NOT NULL DEFAULT 'thompson' CHECK (strategy IN ('epsilon_greedy', 'ucb', 'thompson', 'uniform')),
+	epsilon			float8 NOT NULL DEFAULT 0.1 CHECK (epsilon BETWEEN 0 AND 1),
+	ucb_width		float8 NOT NULL DEFAULT 1 CHECK (ucb_width BETWEEN 0 AND 100),
+	posterior_scale	float8 NOT NULL DEFAULT 0.5 CHECK (posterior_scale BETWEEN 0.001 AND 100),
+	floor			float8 NOT NULL DEFAULT 0.02 CHECK (floor > 0 AND floor < 1),
+	neutral_rate	float8 NOT NULL DEFAULT 0.05 CHECK (neutral_rate > 0 AND neutral_rate < 1),
+	prior_strength	float8 NOT NULL DEFAULT 20 CHECK (prior_strength BETWEEN 0.001 AND 1e9),
+	prior_precision	float8 NOT NULL DEFAULT 5 CHECK (prior_precision BETWEEN 0.001 AND 1e9),
+	learning		text NOT NULL DEFAULT 'online' CHECK (learning IN ('online', 'deferred', 'off')),
+	control_share	float8 NOT NULL DEFAULT 0 CHECK (control_share BETWEEN 0 AND 1),
+	seed			bigint NOT NULL DEFAULT pg_catalog.hashtextextended(pg_catalog.gen_random_uuid()::text, 0)
+);
+COMMENT ON TABLE xsell.agent IS 'A configured decision maker';
+COMMENT ON COLUMN xsell.agent.customer_table IS 'Table or view whose rows describe customers; expressions are checked against it';
+COMMENT ON COLUMN xsell.agent.customer_key IS 'Expression over the customer row: the key under which the journal knows the customer';
+COMMENT ON COLUMN xsell.agent.status IS 'live, or paused: every decision is "no offer"';
+COMMENT ON COLUMN xsell.agent.oracle IS 'Value model: beta (no features), linear, logistic';
+COMMENT ON COLUMN xsell.agent.strategy IS 'How predictions become action probabilities';
+COMMENT ON COLUMN xsell.agent.epsilon IS 'epsilon_greedy: share of decisions drawn uniformly over all allowed arms';
+COMMENT ON COLUMN xsell.agent.ucb_width IS 'ucb: posterior standard deviations above the mean';
+COMMENT ON COLUMN xsell.agent.posterior_scale IS 'thompson: factor on the posterior standard deviation';
+COMMENT ON COLUMN xsell.agent.floor IS 'Share of every decision spread uniformly over the allowed arms, whatever the strategy';
+COMMENT ON COLUMN xsell.agent.neutral_rate IS 'Conversion rate believed of an offer without propensity and evidence';
+COMMENT ON COLUMN xsell.agent.prior_strength IS 'beta: observations that the prior is worth';
+COMMENT ON COLUMN xsell.agent.prior_precision IS 'linear, logistic: prior precision of feature weights';
+COMMENT ON COLUMN xsell.agent.learning IS 'online: xsell_reward learns at once; deferred: xsell_learn() does; off: nothing learns';
+COMMENT ON COLUMN xsell.agent.control_share IS 'Share of customers, by a stable hash of the key, whose offers are drawn uniformly';
+COMMENT ON COLUMN xsell.agent.seed IS 'Key of the random numbers that draw arms and groups';
+
+CREATE TABLE xsell.channel (
+	agent				text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
+	channel				text NOT NULL CHECK (channel <> ''),
+	observation_window	interval NOT NULL DEFAULT '14 days' CHECK (observation_window > '0 seconds'),
+	consent				text,
+	attributes			jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(attributes) = 'object'),
+	PRIMARY KEY (agent, channel)
+);
+COMMENT ON TABLE xsell.channel IS 'How an agent''s offers reach the customer';
+COMMENT ON COLUMN xsell.channel.observation_window IS 'How long an offer waits for its outcome before its zero is final';
+COMMENT ON COLUMN xsell.channel.consent IS 'Boolean expression that must be true, or the channel is not used; NULL: no consent needed';
+COMMENT ON COLUMN xsell.channel.attributes IS 'Scalar attributes; expressions read them as channel.KEY';
+
+CREATE TABLE xsell.offer (
+	agent		text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
+	product		text NOT NULL REFERENCES xsell.product ON UPDATE CASCADE,
+	propensity	text,
+	value		text,
+	cost		text,
+	held		text,
+	active		boolean NOT NULL DEFAULT true,
+	valid		tstzrange NOT NULL DEFAULT '(,)',
+	PRIMARY KEY (agent, product)
+);
+COMMENT ON TABLE xsell.offer IS 'A product that an agent may offer';
+COMMENT ON COLUMN xsell.offer.propensity IS 'Numeric expression in [0,1]: the existing uptake score, used as prior; NULL: none';
+COMMENT ON COLUMN xsell.offer.value IS 'Numeric expression >= 0: worth of a conversion; NULL: 1';
+COMMENT ON COLUMN xsell.offer.cost IS 'Numeric expression: cost of making the offer; NULL: 0';
+COMMENT ON COLUMN xsell.offer.held IS 'Boolean expression: the customer has the product already, so it is not offered; NULL: not checked';
+COMMENT ON COLUMN xsell.offer.active IS 'Inactive offers are never made';
+COMMENT ON COLUMN xsell.offer.valid IS 'When the offer may be made';
+
+CREATE TABLE xsell.feature (
+	agent		text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
+	feature		text NOT NULL CHECK (feature <> ''),
+	expression	text NOT NULL,
+	center		float8 CHECK (center BETWEEN -1e300 AND 1e300),
+	scale		float8 CHECK (scale > 0 AND scale <= 1e300),
+	clip		float8 CHECK (clip > 0 AND clip <= 8),
+	levels		text[] CHECK (cardinality(levels) > 0 AND array_position(levels, NULL) IS NULL),
+	PRIMARY KEY (agent, feature)
+);
+COMMENT ON TABLE xsell.feature IS 'What a model sees of a customer: boolean, numeric, or text with declared levels';
+COMMENT ON COLUMN xsell.feature.expression IS 'Boolean, numeric, text or enum expression';
+COMMENT ON COLUMN xsell.feature.center IS 'Numeric: subtracted before scaling; default 0';
+COMMENT ON COLUMN xsell.feature.scale IS 'Numeric: divided by after centring; default 1';
+COMMENT ON COLUMN xsell.feature.clip IS 'Numeric: the scaled value is clipped to plus or minus this; default 8';
+COMMENT ON COLUMN xsell.feature.levels IS 'Text: the values told apart; all others share the level "other"';
+
+CREATE TABLE xsell.rule (
+	agent		text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
+	rule		text NOT NULL CHECK (rule <> ''),
+	kind		text NOT NULL CHECK (kind IN ('eligibility', 'applicability', 'suitability')),
+	product		text,
+	channel		text,
+	expression	text NOT NULL,
+	PRIMARY KEY (agent, rule),
+	FOREIGN KEY (agent, product) REFERENCES xsell.offer ON UPDATE CASCADE ON DELETE CASCADE,
+	FOREIGN KEY (agent, channel) REFERENCES xsell.channel ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE xsell.rule IS 'Conditions of offering: must be true, or the offer is not made';
+COMMENT ON COLUMN xsell.rule.kind IS 'eligibility (may have it), applicability (makes sense), suitability (is right for the customer); evaluated in this order';
+COMMENT ON COLUMN xsell.rule.product IS 'The product it binds; NULL: all';
+COMMENT ON COLUMN xsell.rule.channel IS 'The channel it binds; NULL: all';
+COMMENT ON COLUMN xsell.rule.expression IS 'Boolean expression; false and NULL both exclude';
+
+CREATE TABLE xsell.cap (
+	agent		text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
+	cap			text NOT NULL CHECK (cap <> ''),
+	product		text,
+	channel		text,
+	max_offers	integer NOT NULL CHECK (max_offers BETWEEN 0 AND 1000),
+	per			interval NOT NULL CHECK (per > '0 seconds'),
+	PRIMARY KEY (agent, cap),
+	FOREIGN KEY (agent, product) REFERENCES xsell.offer ON UPDATE CASCADE ON DELETE CASCADE,
+	FOREIGN KEY (agent, channel) REFERENCES xsell.channel ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE xsell.cap IS 'Most offers that a customer may get of a product, through a channel, or at all, within a sliding period';
+COMMENT ON COLUMN xsell.cap.product IS 'The product counted and capped; NULL: all together';
+COMMENT ON COLUMN xsell.cap.channel IS 'The channel counted and capped; NULL: all together';
+COMMENT ON COLUMN xsell.cap.max_offers IS 'Offers allowed within the period';
+COMMENT ON COLUMN xsell.cap.per IS 'Length of the period';
+
+CREATE TABLE xsell.outcome_kind (
+	agent		text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
+	outcome		text NOT NULL CHECK (outcome <> ''),
+	reward		float8 NOT NULL CHECK (reward BETWEEN 0 AND 1),
+	PRIMARY KEY (agent, outcome)
+);
+COMMENT ON TABLE xsell.outcome_kind IS 'Outcomes that xsell_reward accepts besides "conversion" (reward 1) and "decline" (reward 0), which every agent has';
+COMMENT ON COLUMN xsell.outcome_kind.reward IS 'What the outcome is worth to the learner, in [0,1]; a decision counts its best outcome';
+
+CREATE TABLE xsell.policy (
+	agent			text NOT NULL,
+	policy_version	integer NOT NULL,
+	definition		jsonb,
+	published_at	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	published_by	text NOT NULL DEFAULT session_user,
+	PRIMARY KEY (agent, policy_version)
+);
+COMMENT ON TABLE xsell.policy IS 'History of policies: the whole definition of an agent at each version, from which decisions are made and replayed';
+COMMENT ON COLUMN xsell.policy.definition IS 'Everything configured for the agent; NULL: the agent was deleted';
+COMMENT ON COLUMN xsell.policy.published_by IS 'Session user whose statement made the change';
+
+CREATE FUNCTION xsell.publish() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME', 'xsell_publish';
+COMMENT ON FUNCTION xsell.publish() IS 'Trigger of the policy tables: compiles and stores a new version of every policy that the statement changed';
+
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.product
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.agent
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.channel
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.offer
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.feature
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.rule
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.cap
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.outcome_kind
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+
+SELECT pg_catalog.pg_extension_config_dump('xsell.product', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.agent', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.channel', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.offer', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.feature', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.rule', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.cap', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.outcome_kind', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.policy', '');

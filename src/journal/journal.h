@@ -1,0 +1,135 @@
+/*
+ * journal.h: the journal's ids, statements and writers.
+ */
+#ifndef XS_JOURNAL_H
+#define XS_JOURNAL_H
+
+#include "postgres.h"
+#include "executor/spi.h"
+#include "utils/timestamp.h"
+
+#include "../decision.h"
+
+/*
+ * ids.c: 64-bit ids in time order, made without a sequence
+ *
+ * xs_new_id never returns an id twice in a backend.  Its ids rise, except when
+ * the simulated clock is set back.  The smallest id of a millisecond is 0 for
+ * times before 2024, and PG_INT64_MAX for times after all ids.
+ */
+extern int64 xs_new_id(void);
+extern int64 xs_id_floor(TimestampTz at);	/* smallest id of that millisecond */
+extern TimestampTz xs_id_time(int64 id);
+
+/*
+ * statement.c: statements on journal tables, planned once per backend and run
+ * as the owner of the table they are about (as foreign keys are), so that
+ * callers need no rights on the journal.
+ *
+ * Between SPI_connect and SPI_finish; results are in SPI_tuptable.
+ *
+ * Statements run with the owner's rights and under the caller's search_path, so
+ * everything in them is named by schema: tables, functions, casts, operators
+ * (OPERATOR(pg_catalog.=); no IN, BETWEEN, LIKE, CASE x WHEN, IS DISTINCT
+ * FROM, which look up operators by name).  {=} stands for the equality of the key
+ * type, which need not be in pg_catalog; one of the arguments must be a key.
+ */
+#define XS_MAX_ARGS 24
+
+/* stand for types in argtypes that are known only at run time */
+#define XS_KEY_TYPE			InvalidOid	/* the journal's key type */
+#define XS_CANDIDATES_TYPE	((Oid) 1)	/* xsell_candidates */
+#define XS_BETA_TYPE		((Oid) 2)	/* xsell_beta */
+#define XS_GLM_TYPE			((Oid) 3)	/* xsell_glm */
+
+typedef enum XsAccess
+{
+	XS_READ,					/* under the active snapshot, read only: runs on a standby too */
+	XS_READ_NEWEST,				/* sees the newest committed rows, also under REPEATABLE READ */
+	XS_WRITE					/* likewise, and may write */
+} XsAccess;
+
+typedef struct XsStatement
+{
+	const char *relation;		/* table of schema xsell whose owner runs it */
+	const char *sql;
+	int			nargs;
+	Oid			argtypes[XS_MAX_ARGS];
+	SPIPlanPtr	plan;			/* kept; private to statement.c */
+	Oid			planned_for;	/* relation oid, likewise */
+	Oid			planned_key;	/* key type, likewise */
+} XsStatement;
+
+/* Returns the number of rows processed. nulls as for SPI, or NULL. limit 0: all. */
+extern uint64 xs_execute(XsStatement *statement, const Datum *values, const char *nulls,
+						 XsAccess access, long limit);
+
+/* A table of the journal; errors with a hint to xsell_create_journal if there is none. */
+extern Oid	xs_journal_relation(const char *name);
+
+/* The journal's key type; errors with a hint to xsell_create_journal if there is no journal. */
+extern Oid	xs_journal_key_type(void);
+
+/* contact.c: the contact ledger, one row per customer */
+typedef enum XsContactState
+{
+	XS_CONTACT_FREE,			/* ours until the transaction ends (if locked), contacts filled */
+	XS_CONTACT_BUSY				/* another transaction is deciding for this customer */
+} XsContactState;
+
+typedef struct XsContacts
+{
+	int			n;				/* oldest first */
+	int64	   *decision_id;
+	char	  **agent;
+	char	  **product;
+	char	  **channel;
+} XsContacts;
+
+/* As the active snapshot sees it; no lock, nothing written. No row: n = 0. */
+extern void xs_contact_read(Datum customer_key, XsContacts *contacts);
+
+/*
+ * Locks the customer's row and reads its newest version, without ever waiting;
+ * a customer without a row gets an empty one.
+ */
+extern XsContactState xs_contact_lock(Datum customer_key, XsContacts *contacts);
+
+/*
+ * Adds the offer of a decision to the locked row, in the order of the ids, and
+ * drops entries of the same agent that are older than keep_since.  contacts are
+ * those that xs_contact_lock returned; they are left as they are.
+ */
+extern void xs_contact_add(const XsDecision *decision, const XsContacts *contacts,
+						   TimestampTz keep_since);
+
+/*
+ * writer.c: the one writer of decision, request and late
+ *
+ * Strings and arrays that are read or needed in between are allocated in the
+ * current memory context, which is to be a short-lived one.
+ *
+ * The row of a request waits for another transaction's with the same key: only
+ * whoever holds the contact lock may write one.
+ */
+extern void xs_write_decision(const XsDecision *decision);
+extern void xs_write_request(const XsDecision *decision);
+extern void xs_write_late(const XsDecision *decision);
+
+/* The decision that this request key was answered with, or 0. Newest rows. */
+extern int64 xs_find_request(Datum customer_key, const char *agent, const char *request_key);
+
+/* Reads a logged decision back (active snapshot, or newest); false if there is none. */
+extern bool xs_read_decision(int64 decision_id, XsAccess access, XsDecision *decision);
+
+/*
+ * candidates.c: the compact SQL type xsell_candidates
+ *
+ * Packing keeps every field bit for bit, except that zeros lose their sign, and
+ * fields that the flags of a candidate can leave out (value 1, cost 0) their bytes.
+ * Equal lists are equal bytes.
+ */
+extern Datum xs_candidates_pack(int n, const XsCandidate *candidates);
+extern int	xs_candidates_unpack(Datum packed, XsCandidate **candidates);
+
+#endif

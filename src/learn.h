@@ -1,0 +1,97 @@
+/*
+ * learn.h: learning, as xsell_reward and xsell_learn share it.
+ */
+#ifndef XS_LEARN_H
+#define XS_LEARN_H
+
+#include "postgres.h"
+
+#include "access/transam.h"
+
+/* learn_policy.c: what outcomes and learning need of an agent's newest policy */
+typedef enum XsLearningMode
+{
+	XS_LEARN_OFF,				/* also: a deleted agent */
+	XS_LEARN_DEFERRED,
+	XS_LEARN_ONLINE
+} XsLearningMode;
+
+typedef struct XsOutcomeKind
+{
+	const char *outcome;
+	double		reward;
+} XsOutcomeKind;
+
+typedef struct XsLearning
+{
+	const char *agent;
+	XsLearningMode mode;
+	int			noutcomes;
+	const XsOutcomeKind *outcomes;	/* the built-in ones included */
+	Datum		identity;		/* int4[]: encodings whose link is the identity; all others: logit */
+
+	/* private to learn_policy.c */
+	MemoryContext context;
+	int32		version;
+	int64		published_at;
+} XsLearning;
+
+/*
+ * NULL: no agent of this name was ever published.  Within SPI.  The result
+ * lives until the next call.
+ */
+extern const XsLearning *xs_learning(const char *agent);
+extern const XsOutcomeKind *xs_outcome_kind(const XsLearning *learning, const char *outcome);
+
+/* learn_fold.c: the set-based steps; within SPI, by the holder of the learner row */
+typedef struct XsSpan
+{
+	int64		decisions_to;	/* last ids of this step */
+	int64		outcomes_to;
+	bool		decisions;		/* whether there are any, up to the horizon */
+	bool		outcomes;
+	bool		late;
+	bool		more;			/* a next step is needed to reach the horizon */
+} XsSpan;
+
+/* The range of a step of about n decisions and n outcomes after the positions given. */
+extern XsSpan xs_span(const char *agent, int64 folded_to, int64 outcomes_to, int64 horizon, int64 n);
+
+/* Decisions with folded_to < id <= upto; each becomes experience of this version. */
+extern int64 xs_fold_range(const XsLearning *learning, int64 folded_to, int64 upto, int64 version);
+
+/* Those of decisions[] (int8[]) that are no experience yet. */
+extern int64 xs_fold_late(const XsLearning *learning, Datum decisions, int64 version);
+
+/*
+ * Corrects experience by the outcomes with outcomes_to < id <= upto, and that
+ * of the decisions[] given (int8[]).
+ */
+extern int64 xs_correct(const XsLearning *learning, int64 outcomes_to, int64 upto,
+						Datum decisions, int64 version);
+
+/* Removes up to n late decisions with id <= folded_to; false: there were none. */
+extern bool xs_take_late(const char *agent, int64 folded_to, int64 n, Datum *decisions);
+
+/* The schema of xsell's types and functions, quoted; errors if there is no journal. */
+extern const char *xs_extension_schema(void);
+
+/* learn.c */
+typedef struct XsLearned
+{
+	bool		aside;			/* another session is learning: nothing was done */
+	int64		decisions;
+	int64		corrections;
+	int64		model_version;
+} XsLearned;
+
+/*
+ * One bounded step, as xsell_reward does: the decision given is corrected at
+ * once if it was folded before.
+ */
+extern XsLearned xs_learn_online(const XsLearning *learning, int64 decision_id);
+
+/* Errors, with the way out, where the server or the transaction cannot write. */
+extern void xs_check_learns_here(const char *function);
+
+#endif

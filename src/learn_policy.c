@@ -1,0 +1,203 @@
+/*
+ * learn_policy.c: what outcomes and learning need of an agent's newest policy.
+ *
+ * Kept per backend, one memory context per agent.  The newest version is looked
+ * up at every use, under a new snapshot; what was read of another version is
+ * read anew.  A version number alone does not identify a policy: one that was
+ * rolled back is given again, so the time of publishing is compared too.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "journal/journal.h"
+#include "learn.h"
+
+static XsStatement newest = {
+	.relation = "policy",
+	.sql = "SELECT p.policy_version, p.published_at"
+	"  FROM xsell.policy p"
+	" WHERE p.agent OPERATOR(pg_catalog.=) $1"
+	" ORDER BY p.policy_version DESC LIMIT 1",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+static XsStatement mode_of = {
+	.relation = "policy",
+	.sql = "SELECT p.definition OPERATOR(pg_catalog.->) 'agent' OPERATOR(pg_catalog.->>) 'learning'"
+	"  FROM xsell.policy p"
+	" WHERE p.agent OPERATOR(pg_catalog.=) $1 AND p.policy_version OPERATOR(pg_catalog.=) $2",
+	.nargs = 2,
+	.argtypes = {TEXTOID, INT4OID}
+};
+
+/* Of a deleted agent: its last ones, its offers may still convert. */
+static XsStatement outcomes_of = {
+	.relation = "policy",
+	.sql = "SELECT o.key, o.value::pg_catalog.float8"
+	"  FROM (SELECT p.definition OPERATOR(pg_catalog.->) 'outcomes' AS outcomes"
+	"          FROM xsell.policy p"
+	"         WHERE p.agent OPERATOR(pg_catalog.=) $1 AND p.definition IS NOT NULL"
+	"         ORDER BY p.policy_version DESC LIMIT 1) last,"
+	"       pg_catalog.jsonb_each_text(last.outcomes) o"
+	" ORDER BY 2 DESC, 1",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+/* Every encoding is named after the policy version that introduced it. */
+static XsStatement identity_of = {
+	.relation = "policy",
+	.sql = "SELECT ARRAY(SELECT p.policy_version FROM xsell.policy p"
+	"              WHERE p.agent OPERATOR(pg_catalog.=) $1"
+	"                AND p.definition OPERATOR(pg_catalog.->) 'agent' OPERATOR(pg_catalog.->>) 'oracle'"
+	"                    OPERATOR(pg_catalog.=) 'linear')",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+static const XsOutcomeKind builtin[] = {{"conversion", 1.0}, {"decline", 0.0}};
+
+static XsLearning **known = NULL;
+static int	nknown = 0;
+
+static Datum
+column(uint64 row, int number, bool *isnull)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number, isnull);
+}
+
+static XsLearningMode
+read_mode(Datum agent, int32 version)
+{
+	Datum		values[] = {agent, Int32GetDatum(version)};
+	bool		isnull = true;
+	Datum		mode = 0;
+
+	if (xs_execute(&mode_of, values, NULL, XS_READ_NEWEST, 1) == 1)
+		mode = column(0, 1, &isnull);
+	if (isnull)
+		return XS_LEARN_OFF;
+	if (strcmp(TextDatumGetCString(mode), "online") == 0)
+		return XS_LEARN_ONLINE;
+	if (strcmp(TextDatumGetCString(mode), "deferred") == 0)
+		return XS_LEARN_DEFERRED;
+	return XS_LEARN_OFF;
+}
+
+static void
+read_outcomes(XsLearning *learning, Datum agent)
+{
+	uint64		n = xs_execute(&outcomes_of, &agent, NULL, XS_READ_NEWEST, 0);
+	XsOutcomeKind *kinds;
+	int			nkinds = 0;
+
+	kinds = MemoryContextAlloc(learning->context, sizeof(XsOutcomeKind) * (n + lengthof(builtin)));
+	for (int i = 0; i < lengthof(builtin); i++)
+		kinds[nkinds++] = builtin[i];
+	for (uint64 i = 0; i < n; i++)
+	{
+		bool		name_null;
+		bool		reward_null;
+		char	   *name = TextDatumGetCString(column(i, 1, &name_null));
+		Datum		reward = column(i, 2, &reward_null);
+		int			k = 0;
+
+		if (reward_null)
+			continue;
+		while (k < nkinds && strcmp(kinds[k].outcome, name) != 0)
+			k++;
+		if (k == nkinds)
+			kinds[nkinds++].outcome = MemoryContextStrdup(learning->context, name);
+		kinds[k].reward = DatumGetFloat8(reward);
+	}
+	learning->noutcomes = nkinds;
+	learning->outcomes = kinds;
+}
+
+static void
+read_identity(XsLearning *learning, Datum agent)
+{
+	MemoryContext caller;
+	bool		isnull;
+
+	xs_execute(&identity_of, &agent, NULL, XS_READ_NEWEST, 1);
+	caller = MemoryContextSwitchTo(learning->context);
+	learning->identity = PointerGetDatum(DatumGetArrayTypePCopy(column(0, 1, &isnull)));
+	MemoryContextSwitchTo(caller);
+}
+
+static XsLearning *
+read_learning(const char *name, Datum agent, int32 version, int64 published_at)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "xsell learning",
+												  ALLOCSET_SMALL_SIZES);
+	XsLearning *learning = MemoryContextAllocZero(context, sizeof(XsLearning));
+
+	learning->context = context;
+	learning->agent = MemoryContextStrdup(context, name);
+	learning->version = version;
+	learning->published_at = published_at;
+	learning->mode = read_mode(agent, version);
+	read_outcomes(learning, agent);
+	read_identity(learning, agent);
+	MemoryContextSetParent(context, TopMemoryContext);	/* complete: keep it */
+	return learning;
+}
+
+/* The place of this agent among those known, made if there is none. */
+static XsLearning **
+place_of(const char *agent)
+{
+	for (int i = 0; i < nknown; i++)
+		if (known[i] != NULL && strcmp(known[i]->agent, agent) == 0)
+			return &known[i];
+	if (known == NULL)
+		known = MemoryContextAlloc(TopMemoryContext, sizeof(XsLearning *) * 8);
+	else if (nknown >= 8 && (nknown & (nknown - 1)) == 0)
+		known = repalloc(known, sizeof(XsLearning *) * nknown * 2);
+	known[nknown] = NULL;
+	return &known[nknown++];
+}
+
+const XsLearning *
+xs_learning(const char *agent)
+{
+	Datum		name = CStringGetTextDatum(agent);
+	XsLearning *fresh;
+	XsLearning **place;
+	int32		version;
+	int64		published_at;
+	bool		isnull;
+
+	if (xs_execute(&newest, &name, NULL, XS_READ_NEWEST, 1) == 0)
+		return NULL;
+	version = DatumGetInt32(column(0, 1, &isnull));
+	published_at = DatumGetTimestampTz(column(0, 2, &isnull));
+
+	for (int i = 0; i < nknown; i++)
+		if (known[i] != NULL && strcmp(known[i]->agent, agent) == 0 &&
+			known[i]->version == version && known[i]->published_at == published_at)
+			return known[i];
+
+	fresh = read_learning(agent, name, version, published_at);
+	place = place_of(agent);
+	if (*place != NULL)
+		MemoryContextDelete((*place)->context);
+	*place = fresh;
+	return fresh;
+}
+
+const XsOutcomeKind *
+xs_outcome_kind(const XsLearning *learning, const char *outcome)
+{
+	for (int i = 0; i < learning->noutcomes; i++)
+		if (strcmp(learning->outcomes[i].outcome, outcome) == 0)
+			return &learning->outcomes[i];
+	return NULL;
+}

@@ -1,0 +1,58 @@
+/*
+ * explore.h: strategies.  Each maps the predictions of the allowed arms to
+ * action probabilities; one uniform number then draws an arm.
+ *
+ * The objective of an arm is u(z) = value * expit(z) - cost, z its linear
+ * predictor.  The rest of xsell knows strategies only through XsStrategy.
+ */
+#ifndef XS_EXPLORE_H
+#define XS_EXPLORE_H
+
+#include "oracle.h"
+
+typedef struct XsArm
+{
+	XsPrediction prediction;
+	double		value;			/* worth of a conversion, finite, >= 0 */
+	double		cost;			/* of making the offer, finite */
+} XsArm;
+
+typedef struct XsExploration
+{
+	double		epsilon;		/* epsilon-greedy: share drawn uniformly over all allowed arms, [0,1] */
+	double		width;			/* UCB: posterior standard deviations, >= 0 */
+	double		scale;			/* Thompson: factor on the posterior standard deviation, > 0 */
+	double		floor;			/* [0,1): share spread uniformly over the allowed arms, after the strategy */
+} XsExploration;
+
+typedef struct XsStrategy
+{
+	const char *name;
+	/* q[0..n-1] from arms[0..n-1], n >= 1; sums to 1; deterministic. scratch: 8*n + 1024 doubles. */
+	void		(*probabilities) (const XsExploration *how, const XsArm *arms, int n,
+								  double *q, double *scratch);
+} XsStrategy;
+
+#define XS_EXPLORE_SCRATCH(n) (8 * (n) + 1024)
+
+/* In thompson.c; use it by name. */
+extern void xs_thompson(const XsExploration *how, const XsArm *arms, int n,
+						double *q, double *scratch);
+
+/* NULL if there is no strategy of this name: "epsilon_greedy", "ucb", "thompson", "uniform". */
+extern const XsStrategy *xs_strategy(const char *name);
+
+/* The strategy's probabilities with the floor mixed in: q <- (1-floor) q + floor/n, renormalised in index order. */
+extern void xs_explore(const XsStrategy *strategy, const XsExploration *how,
+					   const XsArm *arms, int n, double *q, double *scratch);
+
+/* The arm that the uniform number u in (0,1) draws; never one with q = 0 (-1 if all are). */
+extern int	xs_draw(const double *q, int n, double u);
+
+/* value * expit(z) - cost; -infinity if that is not a number, so that such an arm never wins */
+extern double xs_objective(const XsArm *arm, double z);
+
+/* The arm with the largest expected objective value*rate - cost (ties: the lowest index). */
+extern int	xs_best(const XsArm *arms, int n);
+
+#endif

@@ -1,0 +1,150 @@
+/*
+ * model.c: an agent's prepared models, one per offer.
+ *
+ * What a backend caches and what a replay rebuilds is made here from the same
+ * inputs, evidence and policy, by the same arithmetic.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "../journal/journal.h"
+#include "../types/types.h"
+#include "model.h"
+
+struct XsModel
+{
+	MemoryContext context;
+	const XsPolicy *policy;
+	void	  **prepared;		/* by offer */
+	double	   *scratch;
+};
+
+XsModel *
+xs_model_create(const XsPolicy *policy, MemoryContext parent)
+{
+	MemoryContext context = AllocSetContextCreate(parent, "xsell model", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	XsModel    *model = palloc0(sizeof(XsModel));
+	size_t		size = MAXALIGN(policy->oracle->model_size(policy->dim));
+
+	model->context = context;
+	model->policy = policy;
+	model->prepared = palloc(sizeof(void *) * Max(policy->noffers, 1));
+	for (int i = 0; i < policy->noffers; i++)
+		model->prepared[i] = palloc0(size);
+	model->scratch = palloc(sizeof(double) * XS_GLM_SUMS(policy->dim));
+	MemoryContextSwitchTo(caller);
+	return model;
+}
+
+MemoryContext
+xs_model_context(const XsModel *model)
+{
+	return model->context;
+}
+
+void
+xs_model_prepare(XsModel *model, int offer, const XsBeta *beta, const XsGlm *glm)
+{
+	const XsPolicy *policy = model->policy;
+	XsEvidence	evidence = {.beta = beta,.glm = glm};
+	XsPrior		prior = policy->prior;
+
+	prior.uses_propensity = policy->offers[offer].propensity != NULL;
+	if (policy->oracle->prepare(model->prepared[offer], policy->dim, &evidence, &prior,
+								model->scratch) != XS_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the evidence of product \"%s\" gives no model", policy->offers[offer].product),
+				 errdetail("Its posterior precision is not positive definite."),
+				 errhint("Compare xsell.evidence with xsell_rebuild_evidence('%s').", policy->agent)));
+}
+
+/* Evidence of one offer, summed over its time buckets. */
+typedef struct Sum
+{
+	bool		touched;
+	XsBeta		beta;
+	XsGlm	   *glm;
+} Sum;
+
+static void
+add_row(XsModel *model, Sum *sums, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	int			offer = xs_policy_offer(model->policy,
+										TextDatumGetCString(SPI_getbinval(row, desc, 1, &isnull)));
+	const XsBeta *beta;
+	XsGlm	   *glm;
+	XsStatus	status;
+
+	if (offer < 0)
+		return;					/* no longer offered */
+	beta = xs_beta_arg(SPI_getbinval(row, desc, 2, &isnull));
+	glm = xs_glm_detoast(SPI_getbinval(row, desc, 3, &isnull));
+
+	status = xs_beta_merge(&sums[offer].beta, beta, 1);
+	if (!sums[offer].touched)
+		sums[offer].glm = glm;
+	else if (status == XS_OK)
+		status = xs_glm_merge(sums[offer].glm, glm, 1);
+	if (status != XS_OK || glm->dim != model->policy->dim)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the evidence of product \"%s\" does not fit its policy",
+						model->policy->offers[offer].product),
+				 errhint("Compare xsell.evidence with xsell_rebuild_evidence('%s').", model->policy->agent)));
+	sums[offer].touched = true;
+}
+
+void
+xs_model_load(XsModel *model, int64 since)
+{
+	static XsStatement statement = {
+		.relation = "evidence",
+		.sql = "SELECT e.product, e.beta, e.glm FROM xsell.evidence e"
+		" WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.encoding OPERATOR(pg_catalog.=) $2"
+		" AND ($3 OPERATOR(pg_catalog.<) 0 OR EXISTS (SELECT FROM xsell.evidence c"
+		"  WHERE c.agent OPERATOR(pg_catalog.=) $1 AND c.encoding OPERATOR(pg_catalog.=) $2"
+		"  AND c.product OPERATOR(pg_catalog.=) e.product AND c.model_version OPERATOR(pg_catalog.>) $3))",
+		.nargs = 3,
+		.argtypes = {TEXTOID, INT4OID, INT8OID}
+	};
+	const XsPolicy *policy = model->policy;
+	Datum		values[3];
+	Sum		   *sums;
+
+	SPI_connect();
+	values[0] = CStringGetTextDatum(policy->agent);
+	values[1] = Int32GetDatum(policy->encoding);
+	values[2] = Int64GetDatum(since);
+	sums = palloc0(sizeof(Sum) * Max(policy->noffers, 1));
+	xs_execute(&statement, values, NULL, XS_READ, 0);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		add_row(model, sums, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+
+	for (int i = 0; i < policy->noffers; i++)
+		if (sums[i].touched || since < 0)
+			xs_model_prepare(model, i, sums[i].touched ? &sums[i].beta : NULL, sums[i].glm);
+	SPI_finish();
+}
+
+void
+xs_model_predict(const XsModel *model, int offer, const float4 *x, double propensity, XsPrediction *out)
+{
+	const XsPolicy *policy = model->policy;
+
+	policy->oracle->predict(model->prepared[offer], x,
+							isnan(propensity) ? policy->prior.neutral_rate : propensity, out);
+}
+
+void
+xs_model_contributions(const XsModel *model, int offer, const float4 *x, double *out)
+{
+	model->policy->oracle->contributions(model->prepared[offer], x, out);
+}

@@ -1,0 +1,322 @@
+/*
+ * program.c: a policy's expressions, compiled for one row type.
+ *
+ * An expression that reads product or channel is compiled once for each of
+ * their values, so that attributes fold into constants; equal results of that
+ * are shared.  Every distinct expression is evaluated at most once per row.
+ *
+ * Lifetime: a program lives in one memory context of the backend.  Functions and
+ * types that its expressions use are watched through syscache callbacks, which
+ * only mark it invalid; its owner compiles a new one at the next use.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "executor/executor.h"
+#include "executor/tuptable.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/plannodes.h"
+#include "utils/inval.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+#include "../compat.h"
+#include "expression.h"
+#include "program.h"
+
+/* One distinct planned expression and, while a row is current, its value. */
+typedef struct Compiled
+{
+	Expr	   *expr;
+	ExprState  *state;			/* NULL for a constant */
+	uint64		row;			/* number of the row that value belongs to */
+	Datum		value;
+	bool		isnull;
+} Compiled;
+
+/* Compiled forms of one expression: variants[offer * nchannels + channel], by what it uses. */
+typedef struct Variants
+{
+	int			by_offer;		/* factors of the index: 0 if it does not use product */
+	int			by_channel;
+	Compiled  **compiled;
+} Variants;
+
+struct XsProgram
+{
+	MemoryContext context;
+	const XsPolicy *policy;
+	bool		valid;
+	List	   *invalidations;	/* PlanInvalItems */
+	Variants   *variants;		/* by the expression's number */
+	ExprContext *econtext;
+	TupleTableSlot *slot;
+	HeapTupleData tuple;
+	uint64		row;			/* number of the current row */
+	XsProgram  *next;			/* all programs of the backend */
+};
+
+static XsProgram *programs = NULL;
+
+/* ---- invalidation ---- */
+
+static void
+invalidate(Datum arg, int cache, uint32 hash)
+{
+	for (XsProgram *program = programs; program != NULL; program = program->next)
+	{
+		ListCell   *lc;
+
+		foreach(lc, program->invalidations)
+		{
+			PlanInvalItem *item = lfirst(lc);
+
+			if (item->cacheId == cache && (hash == 0 || item->hashValue == hash))
+				program->valid = false;
+		}
+	}
+}
+
+static void
+watch_catalogs(void)
+{
+	static bool watching = false;
+
+	if (watching)
+		return;
+	CacheRegisterSyscacheCallback(PROCOID, invalidate, (Datum) 0);
+	CacheRegisterSyscacheCallback(TYPEOID, invalidate, (Datum) 0);
+	watching = true;
+}
+
+bool
+xs_program_valid(const XsProgram *program)
+{
+	return program->valid;
+}
+
+MemoryContext
+xs_program_retire(XsProgram *program)
+{
+	for (XsProgram **link = &programs; *link != NULL; link = &(*link)->next)
+		if (*link == program)
+		{
+			*link = program->next;
+			break;
+		}
+	return program->context;
+}
+
+/* ---- compilation ---- */
+
+static Compiled *
+compile_one(XsProgram *program, const XsExpression *expression, const XsScope *scope,
+			Compiled **known, int nknown)
+{
+	Expr	   *expr = xs_expression_plan(expression, scope, &program->invalidations);
+	Compiled   *c;
+
+	for (int i = nknown - 1; i >= 0; i--)
+		if (equal(known[i]->expr, expr))
+			return known[i];
+
+	c = palloc0(sizeof(Compiled));
+	c->expr = expr;
+	if (IsA(expr, Const))
+	{
+		c->value = ((Const *) expr)->constvalue;
+		c->isnull = ((Const *) expr)->constisnull;
+	}
+	else
+	{
+		XsExpressionContext context = {.policy = program->policy,.expression = expression};
+
+		xs_push_expression_context(&context);
+		c->state = ExecInitExpr(expr, NULL);
+		error_context_stack = context.callback.previous;
+	}
+	return c;
+}
+
+static void
+compile_variants(XsProgram *program, const XsExpression *expression, XsScope *scope)
+{
+	const XsPolicy *policy = program->policy;
+	Variants   *v = &program->variants[expression->number];
+	int			noffers = expression->uses & XS_USES_PRODUCT ? policy->noffers : 1;
+	int			nchannels = expression->uses & XS_USES_CHANNEL ? policy->nchannels : 1;
+	int			n = 0;
+
+	v->by_offer = expression->uses & XS_USES_PRODUCT ? nchannels : 0;
+	v->by_channel = expression->uses & XS_USES_CHANNEL ? 1 : 0;
+	v->compiled = palloc0(sizeof(Compiled *) * Max(noffers * nchannels, 1));
+
+	/* An agent without offers is checked all the same, with the attributes unknown. */
+	if (noffers * nchannels == 0)
+	{
+		scope->offer = scope->channel = -1;
+		v->compiled[0] = compile_one(program, expression, scope, NULL, 0);
+		return;
+	}
+	for (int offer = 0; offer < noffers; offer++)
+		for (int channel = 0; channel < nchannels; channel++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			scope->offer = expression->uses & XS_USES_PRODUCT ? offer : -1;
+			scope->channel = expression->uses & XS_USES_CHANNEL ? channel : -1;
+			v->compiled[n] = compile_one(program, expression, scope, v->compiled, n);
+			n++;
+		}
+}
+
+static XsFeatureKind
+kind_of(const Expr *expr)
+{
+	switch (exprType((Node *) expr))
+	{
+		case BOOLOID:
+			return XS_FEATURE_BOOLEAN;
+		case FLOAT8OID:
+			return XS_FEATURE_NUMERIC;
+		default:
+			return XS_FEATURE_TEXT;
+	}
+}
+
+/* Fails if a feature has another kind than its encoding was made for. */
+static void
+check_kind(const XsPolicy *policy, XsFeature *feature, XsFeatureKind kind)
+{
+	if (feature->kind == XS_FEATURE_UNKNOWN)
+		feature->kind = kind;
+	if (feature->kind != kind)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("feature \"%s\" is %s for this row, not %s", feature->feature,
+						xs_feature_kind_name(kind), xs_feature_kind_name(feature->kind)),
+				 errdetail("The model of agent \"%s\" was declared on table %s.",
+						   policy->agent, policy->customer_table),
+				 errhint("Pass a row whose columns have the types of that table.")));
+	if (kind == XS_FEATURE_TEXT && feature->nlevels == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("text feature \"%s\" of agent \"%s\" has no levels", feature->feature, policy->agent),
+				 errhint("List in column \"levels\" the values that the model should tell apart.")));
+	if (kind != XS_FEATURE_TEXT && feature->nlevels > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("%s feature \"%s\" of agent \"%s\" has levels", xs_feature_kind_name(kind),
+						feature->feature, policy->agent),
+				 errhint("Only text features have levels; cast the expression to text if it names categories.")));
+}
+
+static void
+compile_all(XsProgram *program, XsPolicy *policy, TupleDesc row, Oid key_type)
+{
+	XsScope		scope = {.policy = policy,.row = row,.key_type = key_type};
+
+	program->variants = palloc0(sizeof(Variants) * policy->nexpressions);
+	for (int i = 0; i < policy->nexpressions; i++)
+		compile_variants(program, policy->expressions[i], &scope);
+	for (int i = 0; i < policy->nfeatures; i++)
+	{
+		XsFeature  *feature = &policy->features[i];
+		Variants   *v = &program->variants[feature->expression->number];
+
+		check_kind(policy, feature, kind_of(v->compiled[0]->expr));
+	}
+}
+
+XsProgram *
+xs_program_compile(XsPolicy *policy, TupleDesc row, Oid key_type, MemoryContext parent)
+{
+	/* Made in the caller's context, so that an error leaves nothing behind. */
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "xsell program",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	XsProgram  *program = palloc0(sizeof(XsProgram));
+	int			nest_level;
+
+	watch_catalogs();
+	program->context = context;
+	program->policy = policy;
+	program->valid = true;
+
+	nest_level = xs_pin_search_path();
+	compile_all(program, policy, row, key_type);
+	xs_unpin_search_path(nest_level);
+
+	program->econtext = CreateStandaloneExprContext();
+	program->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(row), &TTSOpsHeapTuple);
+	program->econtext->ecxt_scantuple = program->slot;
+	program->econtext->ecxt_param_list_info = makeParamList(1);
+	program->econtext->ecxt_param_list_info->params[0].ptype = JSONBOID;
+
+	MemoryContextSwitchTo(caller);
+	MemoryContextSetParent(context, parent);
+	program->next = programs;
+	programs = program;
+	return program;
+}
+
+/* ---- evaluation ---- */
+
+void
+xs_program_row(XsProgram *program, HeapTupleHeader row, Datum context, bool context_null)
+{
+	ParamExternData *param = &program->econtext->ecxt_param_list_info->params[0];
+
+	program->row++;
+	program->tuple.t_len = HeapTupleHeaderGetDatumLength(row);
+	ItemPointerSetInvalid(&program->tuple.t_self);
+	program->tuple.t_tableOid = InvalidOid;
+	program->tuple.t_data = row;
+	ExecStoreHeapTuple(&program->tuple, program->slot, false);
+	param->value = context;
+	param->isnull = context_null;
+}
+
+/* Forgets the row, and what evaluating it allocated. */
+void
+xs_program_done(XsProgram *program)
+{
+	ExecClearTuple(program->slot);
+	ResetExprContext(program->econtext);
+}
+
+Datum
+xs_evaluate(XsProgram *program, const XsExpression *expression, int offer, int channel, bool *isnull)
+{
+	const Variants *v = &program->variants[expression->number];
+	Compiled   *c = v->compiled[offer * v->by_offer + channel * v->by_channel];
+
+	if (c->state != NULL && c->row != program->row)
+	{
+		XsExpressionContext context = {.policy = program->policy,.expression = expression};
+
+		xs_push_expression_context(&context);
+		c->value = ExecEvalExprSwitchContext(c->state, program->econtext, &c->isnull);
+		error_context_stack = context.callback.previous;
+		c->row = program->row;
+	}
+	*isnull = c->isnull;
+	return c->value;
+}
+
+double
+xs_evaluate_number(XsProgram *program, const XsExpression *expression, int offer, int channel, bool *isnull)
+{
+	double		value = DatumGetFloat8(xs_evaluate(program, expression, offer, channel, isnull));
+
+	if (*isnull)
+		return 0;
+	if (isnan(value) || isinf(value))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("%s of agent \"%s\" is %s", expression->what, program->policy->agent,
+						isnan(value) ? "NaN" : "infinite"),
+				 errdetail("Expression: %s", expression->text),
+				 errhint("Make it a number, or NULL where there is none.")));
+	return value;
+}

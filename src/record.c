@@ -1,0 +1,274 @@
+/*
+ * record.c: xsell_record, which writes a decision that was chosen elsewhere.
+ *
+ * A standby's application, or a distributed batch, chooses with xsell_choose and
+ * sends the decision here.  It is taken as what happened: caps are checked
+ * again, and a breach is noted with the decision rather than refused, since the
+ * customer may have seen the offer.  What could not have been chosen is refused.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+#include "choose.h"
+#include "decide.h"
+#include "math/random.h"
+#include "policy/cache.h"
+#include "policy/candidates.h"
+#include "settings.h"
+
+PG_FUNCTION_INFO_V1(xsell_record);
+
+/* ---- reading the argument ---- */
+
+static Datum
+attribute(HeapTupleHeader row, const char *name, bool required, bool *isnull)
+{
+	Datum		value = GetAttributeByName(row, name, isnull);
+
+	if (*isnull && required)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("the decision has no %s", name),
+				 errhint("Pass what xsell_choose returned, unchanged.")));
+	return value;
+}
+
+static const char *
+text_attribute(HeapTupleHeader row, const char *name, bool required)
+{
+	bool		isnull;
+	Datum		value = attribute(row, name, required, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+static double
+float_attribute(HeapTupleHeader row, const char *name, bool required)
+{
+	bool		isnull;
+	Datum		value = attribute(row, name, required, &isnull);
+
+	return isnull ? 0 : DatumGetFloat8(value);
+}
+
+static Datum
+read_key(HeapTupleHeader row)
+{
+	Oid			input;
+	Oid			ioparam;
+
+	getTypeInputInfo(xs_journal_key_type(), &input, &ioparam);
+	return OidInputFunctionCall(input, (char *) text_attribute(row, "customer_key", true), ioparam, -1);
+}
+
+static const float4 *
+read_reals(HeapTupleHeader row, const char *name, int *n)
+{
+	bool		isnull;
+	Datum		value = attribute(row, name, false, &isnull);
+	ArrayType  *array;
+
+	*n = 0;
+	if (isnull)
+		return NULL;
+	array = DatumGetArrayTypeP(value);
+	if (ARR_NDIM(array) > 1 || array_contains_nulls(array))
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_ELEMENT_ERROR),
+				 errmsg("%s of the decision must be a list without NULLs", name)));
+	*n = ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array));
+	return (const float4 *) ARR_DATA_PTR(array);
+}
+
+static void
+read_contributions(HeapTupleHeader row, XsDecision *d)
+{
+	bool		isnull;
+	Datum		value = attribute(row, "contribution_columns", false, &isnull);
+	const float4 *addends = read_reals(row, "contributions", &d->ncontributions);
+	ArrayType  *columns = isnull ? NULL : DatumGetArrayTypeP(value);
+	int			n = columns == NULL ? 0 : ArrayGetNItems(ARR_NDIM(columns), ARR_DIMS(columns));
+
+	if (n != d->ncontributions || n > (int) lengthof(d->contributions) ||
+		(columns != NULL && array_contains_nulls(columns)))
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_ELEMENT_ERROR),
+				 errmsg("the contributions of the decision do not fit their columns"),
+				 errhint("Pass what xsell_choose returned, unchanged.")));
+	for (int i = 0; i < n; i++)
+	{
+		d->contribution_columns[i] = ((int16 *) ARR_DATA_PTR(columns))[i];
+		d->contributions[i] = addends[i];
+	}
+}
+
+static void
+read_argument(HeapTupleHeader row, XsDecision *d)
+{
+	bool		isnull;
+	bool		offer;
+	XsCandidate *candidates;
+
+	memset(d, 0, sizeof(XsDecision));
+	d->product = text_attribute(row, "product", false);
+	offer = d->product != NULL;
+	d->decision_id = DatumGetInt64(attribute(row, "decision_id", true, &isnull));
+	d->customer_key = read_key(row);
+	d->agent = text_attribute(row, "agent", true);
+	d->cohort = text_attribute(row, "cohort", true);
+	d->channel = text_attribute(row, "channel", offer);
+	d->probability = float_attribute(row, "probability", offer);
+	d->expected = float_attribute(row, "expected", offer);
+	d->mode = text_attribute(row, "mode", true);
+	d->reason = text_attribute(row, "reason", true);
+	d->policy_version = DatumGetInt32(attribute(row, "policy_version", true, &isnull));
+	d->model_version = DatumGetInt64(attribute(row, "model_version", true, &isnull));
+	d->encoding = DatumGetInt32(attribute(row, "encoding", true, &isnull));
+	d->linear_predictor = float_attribute(row, "linear_predictor", offer);
+	d->features = read_reals(row, "features", &d->dim);
+	d->ncandidates = xs_candidates_unpack(attribute(row, "candidates", true, &isnull), &candidates);
+	d->candidates = candidates;
+	read_contributions(row, d);
+	d->request_key = text_attribute(row, "request_key", false);
+}
+
+/* ---- what could have been chosen ---- */
+
+static void
+impossible(const XsDecision *d, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("decision " INT64_FORMAT " cannot have been chosen", d->decision_id),
+			 errdetail("%s", detail),
+			 errhint("Pass what xsell_choose returned, unchanged.")));
+}
+
+/* The candidate that the decision's own probabilities and id draw; -1: none was allowed. */
+static int
+drawn_candidate(const XsPolicy *policy, const XsDecision *d)
+{
+	double	   *q = palloc(sizeof(double) * Max(d->ncandidates, 1));
+	int		   *index = palloc(sizeof(int) * Max(d->ncandidates, 1));
+	double		total = 0;
+	int			n = 0;
+
+	for (int i = 0; i < d->ncandidates; i++)
+	{
+		const XsCandidate *c = &d->candidates[i];
+
+		if (c->arm >= XS_NARMS(policy))
+			impossible(d, "A candidate is not an arm of its policy.");
+		if (c->excluded != NULL)
+			continue;
+		index[n] = i;
+		q[n++] = c->probability;
+		total += c->probability;
+	}
+	if (n > 0 && fabs(total - 1) > 1e-9)
+		impossible(d, "The probabilities of its candidates do not add up to 1.");
+	return n == 0 ? -1
+		: index[xs_draw(q, n, xs_uniform((uint64) policy->seed, (uint64) d->decision_id, 0))];
+}
+
+static void
+check_features(const XsPolicy *policy, const XsDecision *d)
+{
+	if (d->dim != policy->dim || d->encoding != policy->encoding)
+		impossible(d, "Its features do not fit the layout of its policy version.");
+	for (int i = 0; i < d->dim; i++)
+		if (!(fabs(d->features[i]) <= XS_MAX_FEATURE))
+			impossible(d, "A feature is outside the range of features.");
+	if (!(fabs(d->linear_predictor) <= XS_MAX_PREDICTOR) || !isfinite(d->expected))
+		impossible(d, "Its linear predictor or expected reward is out of range.");
+}
+
+static void
+check_possible(const XsPolicy *policy, const XsDecision *d)
+{
+	int			drawn = drawn_candidate(policy, d);
+	const XsCandidate *c = drawn < 0 ? NULL : &d->candidates[drawn];
+
+	if (xs_id_time(d->decision_id) > xs_now() + 5 * USECS_PER_SEC)
+		impossible(d, "Its id lies in the future.");
+	if (d->product == NULL)
+	{
+		if (strcmp(d->mode, "none") != 0 || drawn >= 0)
+			impossible(d, "It has no product, though arms were allowed.");
+		return;
+	}
+	if (c == NULL || strcmp(XS_ARM_OFFER(policy, c->arm)->product, d->product) != 0 ||
+		strcmp(XS_ARM_CHANNEL(policy, c->arm)->channel, d->channel) != 0 ||
+		c->probability != d->probability)
+		impossible(d, "Its product, channel and probability are not what its candidates and id draw.");
+	if (strcmp(d->cohort, xs_cohort(policy, d->customer_key)) != 0)
+		impossible(d, "Its customer belongs to another cohort.");
+	check_features(policy, d);
+}
+
+/* ---- SQL ---- */
+
+/*
+ * xsell_record(decision xsell_decision) RETURNS bigint
+ *
+ * Writes a decision of xsell_choose: log and contact, in the caller's
+ * transaction.  Returns its id; a request key that was answered before returns
+ * that answer's id and writes nothing.
+ */
+Datum
+xsell_record(PG_FUNCTION_ARGS)
+{
+	XsDecision	d;
+	XsDecision	known;
+	XsContacts	contacts;
+	XsPolicy   *policy;
+	TimestampTz now = xs_now();
+	int64		before;
+
+	xs_require_writable("xsell_record");
+	read_argument(PG_GETARG_HEAPTUPLEHEADER(0), &d);
+	policy = xs_policy_version(d.agent, d.policy_version);
+	if (policy == NULL)
+		impossible(&d, "Its agent has no such policy version.");
+	check_possible(policy, &d);
+
+	(void) GetTopTransactionId();
+	if (xs_contact_lock(d.customer_key, &contacts) == XS_CONTACT_BUSY)
+		ereport(ERROR,
+				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+				 errmsg("another transaction is deciding for this customer"),
+				 errhint("Record the decision again.")));
+	if (d.request_key != NULL &&
+		(before = xs_find_request(d.customer_key, d.agent, d.request_key)) != 0)
+		PG_RETURN_INT64(before);
+	if (xs_read_decision(d.decision_id, XS_READ_NEWEST, &known))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("decision " INT64_FORMAT " is already recorded", d.decision_id)));
+
+	if (d.product != NULL)
+	{
+		const char *cap = xs_cap_broken(policy, d.candidates[drawn_candidate(policy, &d)].arm, &contacts, now);
+
+		d.breach = cap == NULL ? NULL : psprintf("cap:%s", cap);
+	}
+	xs_write_decision(&d);
+	if (d.product != NULL)
+	{
+		xs_contact_add(&d, &contacts, xs_caps_since(policy, now));
+		xs_write_late(&d);
+	}
+	if (d.request_key != NULL)
+		xs_write_request(&d);
+	PG_RETURN_INT64(d.decision_id);
+}

@@ -1,0 +1,300 @@
+/*
+ * replay.c: a logged decision derived again from the journal, bit for bit.
+ *
+ * The policy version, the evidence as of the model version, the features and the
+ * candidates' exclusions are read back; predictions, probabilities and the draw
+ * are computed by the functions that made the decision, and compared with what
+ * was logged.  Evidence is kept between the calls of a statement and rolled from
+ * one model version to the next, so that replaying a whole log reads it once.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "funcapi.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+#include "compat.h"
+#include "evidence_history.h"
+#include "journal/journal.h"
+#include "policy/cache.h"
+#include "policy/model.h"
+#include "score.h"
+
+PG_FUNCTION_INFO_V1(xsell_replay);
+PG_FUNCTION_INFO_V1(xsell_explain);
+
+/* What a statement keeps between calls. */
+typedef struct Replay
+{
+	MemoryContext context;
+	XsEvidenceHistory *history;
+	XsPolicy   *policy;
+	XsModel    *model;
+	int64		model_version;
+	TupleDesc	result;
+} Replay;
+
+static Replay *
+replay_state(FunctionCallInfo fcinfo)
+{
+	Replay	   *replay = fcinfo->flinfo->fn_extra;
+	MemoryContext caller;
+	TupleDesc	desc;
+
+	if (replay != NULL)
+		return replay;
+	caller = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+	replay = palloc0(sizeof(Replay));
+	replay->context = fcinfo->flinfo->fn_mcxt;
+	replay->history = xs_history_create(replay->context);
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "xsell_replay must return a row");
+	replay->result = BlessTupleDesc(CreateTupleDescCopy(desc));
+	fcinfo->flinfo->fn_extra = replay;
+	MemoryContextSwitchTo(caller);
+	return replay;
+}
+
+static XsPolicy *
+policy_of(const XsDecision *d)
+{
+	XsPolicy   *policy = xs_policy_version(d->agent, d->policy_version);
+
+	if (policy == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("version %d of the policy of agent \"%s\" is missing from xsell.policy",
+						d->policy_version, d->agent)));
+	return policy;
+}
+
+static void
+load_policy(Replay *replay, const XsDecision *d)
+{
+	MemoryContext caller;
+
+	if (replay->policy != NULL && strcmp(replay->policy->agent, d->agent) == 0 &&
+		replay->policy->version == d->policy_version)
+		return;
+	if (replay->policy != NULL)
+		MemoryContextDelete(replay->policy->context);
+	replay->policy = NULL;
+	replay->model = NULL;
+	caller = MemoryContextSwitchTo(replay->context);
+	replay->policy = policy_of(d);
+	MemoryContextSwitchTo(caller);
+}
+
+static void
+load_model(Replay *replay, const XsDecision *d)
+{
+	const XsPolicy *policy = replay->policy;
+
+	if (replay->model != NULL && replay->model_version == d->model_version)
+		return;
+	xs_history_at(replay->history, d->agent, policy->encoding,
+				  strcmp(policy->oracle->name, "linear") == 0 ? XS_IDENTITY : XS_LOGIT, d->model_version);
+	if (replay->model == NULL)
+		replay->model = xs_model_create(policy, policy->context);
+	for (int i = 0; i < policy->noffers; i++)
+	{
+		const XsBeta *beta;
+		const XsGlm *glm;
+
+		xs_history_evidence(replay->history, policy->offers[i].product, &beta, &glm);
+		xs_model_prepare(replay->model, i, beta, glm);
+	}
+	replay->model_version = d->model_version;
+}
+
+/* The decision made again from the inputs that were logged. */
+static void
+decide_again(const Replay *replay, const XsDecision *logged, XsDecision *again)
+{
+	XsCandidate *candidates = palloc(sizeof(XsCandidate) * Max(logged->ncandidates, 1));
+	float4	   *shared = palloc0(sizeof(float4) * replay->policy->dim);
+
+	for (int i = 0; i < logged->ncandidates; i++)
+	{
+		candidates[i] = logged->candidates[i];
+		candidates[i].mean = candidates[i].sd = 0;
+		candidates[i].probability = 0;
+		if (candidates[i].excluded == NULL && candidates[i].ntail != replay->policy->ntail)
+			elog(ERROR, "a candidate of decision " INT64_FORMAT " does not fit its policy version",
+				 logged->decision_id);
+	}
+	if (logged->dim == replay->policy->dim)
+		memcpy(shared, logged->features, sizeof(float4) * logged->dim);
+	memset(again, 0, sizeof(XsDecision));
+	again->decision_id = logged->decision_id;
+	again->cohort = logged->cohort;
+	again->ncandidates = logged->ncandidates;
+	again->candidates = candidates;
+	xs_score_and_draw(replay->policy, replay->model, shared, candidates, again);
+}
+
+/* ---- comparison ---- */
+
+typedef struct Difference
+{
+	const char *field;
+	const char *logged;
+	const char *replayed;
+} Difference;
+
+static const char *
+number(double value)
+{
+	return psprintf("%.17g", value);
+}
+
+static bool
+texts_differ(const char *field, const char *a, const char *b, Difference *out)
+{
+	if (a == b || (a != NULL && b != NULL && strcmp(a, b) == 0))
+		return false;
+	*out = (Difference) {field, a == NULL ? "NULL" : a, b == NULL ? "NULL" : b};
+	return true;
+}
+
+static bool
+numbers_differ(const char *field, double a, double b, Difference *out)
+{
+	if (memcmp(&a, &b, sizeof(double)) == 0)
+		return false;
+	*out = (Difference) {field, number(a), number(b)};
+	return true;
+}
+
+static bool
+candidates_differ(const XsPolicy *policy, const XsDecision *logged, const XsDecision *again, Difference *out)
+{
+	for (int i = 0; i < logged->ncandidates; i++)
+	{
+		const XsCandidate *a = &logged->candidates[i];
+		const XsCandidate *b = &again->candidates[i];
+		const char *arm = psprintf("%s through %s", XS_ARM_OFFER(policy, a->arm)->product,
+								   XS_ARM_CHANNEL(policy, a->arm)->channel);
+
+		if (a->excluded == NULL &&
+			(numbers_differ(psprintf("mean of %s", arm), a->mean, b->mean, out) ||
+			 numbers_differ(psprintf("sd of %s", arm), a->sd, b->sd, out) ||
+			 numbers_differ(psprintf("probability of %s", arm), a->probability, b->probability, out)))
+			return true;
+	}
+	return false;
+}
+
+static bool
+contributions_differ(const XsDecision *logged, const XsDecision *again, Difference *out)
+{
+	for (int i = 0; i < Max(logged->ncontributions, again->ncontributions); i++)
+		if (numbers_differ("contribution_columns", logged->contribution_columns[i],
+						   again->contribution_columns[i], out) ||
+			numbers_differ("contributions", logged->contributions[i], again->contributions[i], out))
+			return true;
+	return false;
+}
+
+/* The first field that differs, in the order in which a decision comes about. */
+static bool
+differs(const XsPolicy *policy, const XsDecision *logged, const XsDecision *again, Difference *out)
+{
+	return candidates_differ(policy, logged, again, out) ||
+		texts_differ("product", logged->product, again->product, out) ||
+		texts_differ("channel", logged->channel, again->channel, out) ||
+		numbers_differ("probability", logged->probability, again->probability, out) ||
+		numbers_differ("expected", logged->expected, again->expected, out) ||
+		texts_differ("mode", logged->mode, again->mode, out) ||
+		texts_differ("reason", logged->reason, again->reason, out) ||
+		numbers_differ("linear_predictor", logged->linear_predictor, again->linear_predictor, out) ||
+		contributions_differ(logged, again, out);
+}
+
+/* ---- SQL ---- */
+
+static void
+read_logged(int64 decision_id, XsDecision *logged)
+{
+	if (!xs_read_decision(decision_id, XS_READ, logged))
+		ereport(ERROR,
+				(errcode(ERRCODE_NO_DATA_FOUND),
+				 errmsg("decision " INT64_FORMAT " does not exist", decision_id),
+				 errhint("Decisions are rows of xsell.decision.")));
+}
+
+/*
+ * xsell_replay(decision_id bigint) RETURNS (decision_id, identical, field, logged, replayed)
+ *
+ * identical: everything came out again to the last bit; else the first field that
+ * did not, with both values.  Runs on a standby.
+ */
+Datum
+xsell_replay(PG_FUNCTION_ARGS)
+{
+	Replay	   *replay = replay_state(fcinfo);
+	XsDecision	logged;
+	XsDecision	again;
+	Difference	difference = {0};
+	Datum		values[5];
+	bool		nulls[5] = {false};
+	bool		identical = true;
+
+	read_logged(PG_GETARG_INT64(0), &logged);
+
+	/* Candidates are missing where none were looked at: paused, contact in progress. */
+	if (logged.ncandidates > 0)
+	{
+		load_policy(replay, &logged);
+		load_model(replay, &logged);
+		decide_again(replay, &logged, &again);
+		identical = !differs(replay->policy, &logged, &again, &difference);
+	}
+
+	values[0] = Int64GetDatum(logged.decision_id);
+	values[1] = BoolGetDatum(identical);
+	nulls[2] = nulls[3] = nulls[4] = identical;
+	if (!identical)
+	{
+		values[2] = CStringGetTextDatum(difference.field);
+		values[3] = CStringGetTextDatum(difference.logged);
+		values[4] = CStringGetTextDatum(difference.replayed);
+	}
+	return HeapTupleGetDatum(heap_form_tuple(replay->result, values, nulls));
+}
+
+/*
+ * xsell_explain(decision_id bigint) RETURNS TABLE (feature, value, contribution)
+ *
+ * The largest addends of the offered product's linear predictor, as logged: name
+ * of the feature column, its encoded value, what it added.
+ */
+Datum
+xsell_explain(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
+	XsDecision	logged;
+	XsPolicy   *policy;
+
+	xs_materialize(fcinfo);
+	read_logged(PG_GETARG_INT64(0), &logged);
+	policy = policy_of(&logged);
+	for (int i = 0; i < logged.ncontributions; i++)
+	{
+		int			column = logged.contribution_columns[i];
+		Datum		values[3];
+		bool		nulls[3] = {false};
+
+		if (column < 0 || column >= logged.dim)
+			continue;
+		values[0] = CStringGetTextDatum(xs_column_name(policy, column));
+		values[1] = Float4GetDatum(logged.features[column]);
+		values[2] = Float4GetDatum(logged.contributions[i]);
+		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+	}
+	MemoryContextDelete(policy->context);
+	return (Datum) 0;
+}

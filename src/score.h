@@ -1,0 +1,28 @@
+/*
+ * score.h: from candidates and features to probabilities and the draw.
+ */
+#ifndef XS_SCORE_H
+#define XS_SCORE_H
+
+#include "decision.h"
+#include "policy/model.h"
+#include "policy/policy.h"
+
+/*
+ * Fills mean, sd and probability of the allowed candidates: shared are the first
+ * dim - ntail features, the rest is each candidate's tail.  Then draws with the
+ * decision's id and fills everything of the decision that follows from it,
+ * product to contributions.  decision_id, cohort and candidates must be set.
+ *
+ * A pure function of policy, model, features, candidates and id: replay calls it
+ * with what the journal holds.
+ */
+extern void xs_score_and_draw(const XsPolicy *policy, const XsModel *model, const float4 *shared,
+							  XsCandidate *candidates, XsDecision *decision);
+
+/* The probabilities alone, for xsell_rank; expected[] by candidate (0 if excluded). */
+extern void xs_score_only(const XsPolicy *policy, const XsModel *model, const float4 *shared,
+						  const char *cohort, XsCandidate *candidates, int ncandidates,
+						  double *expected);
+
+#endif

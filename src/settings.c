@@ -1,0 +1,85 @@
+/*
+ * settings.c: configuration parameters of the extension.
+ */
+#include "postgres.h"
+
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/timestamp.h"
+
+#include "compat.h"
+#include "settings.h"
+
+static char *simulated_now = NULL;
+static TimestampTz simulated_time = 0;
+static bool simulated = false;
+
+typedef struct ClockSetting
+{
+	bool		simulated;
+	TimestampTz at;
+} ClockSetting;
+
+/*
+ * Accepts timestamps with their zone in ISO form; parsed by the input function
+ * of timestamptz, which touches no catalog, so that ALTER DATABASE ... SET can
+ * be restored at any time.
+ */
+static bool
+check_simulated_now(char **newval, void **extra, GucSource source)
+{
+	ClockSetting *setting;
+	bool		is_set = *newval != NULL && (*newval)[0] != '\0';
+	TimestampTz at = 0;
+
+	if (is_set)
+		at = DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in,
+													 CStringGetDatum(*newval),
+													 ObjectIdGetDatum(InvalidOid),
+													 Int32GetDatum(-1)));
+	if (is_set && TIMESTAMP_NOT_FINITE(at))
+	{
+		GUC_check_errdetail("The simulated time must be finite.");
+		return false;
+	}
+
+	setting = xs_guc_malloc(sizeof(ClockSetting));
+	if (setting == NULL)
+		return false;
+	setting->simulated = is_set;
+	setting->at = at;
+	*extra = setting;
+	return true;
+}
+
+static void
+assign_simulated_now(const char *newval, void *extra)
+{
+	ClockSetting *setting = extra;
+
+	simulated = setting != NULL && setting->simulated;
+	simulated_time = setting != NULL ? setting->at : 0;
+}
+
+void
+xs_define_settings(void)
+{
+	DefineCustomStringVariable("xsell.simulated_now",
+							   "The time at which decisions, caps and learning believe to be.",
+							   "Empty: the real time. For simulations and tests only.",
+							   &simulated_now, "", PGC_SUSET, 0,
+							   check_simulated_now, assign_simulated_now, NULL);
+	MarkGUCPrefixReserved("xsell");
+}
+
+TimestampTz
+xs_now(void)
+{
+	return simulated ? simulated_time : GetCurrentTimestamp();
+}
+
+bool
+xs_clock_is_simulated(void)
+{
+	return simulated;
+}

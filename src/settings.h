@@ -1,0 +1,16 @@
+/*
+ * settings.h: configuration parameters of the extension.
+ */
+#ifndef XS_SETTINGS_H
+#define XS_SETTINGS_H
+
+#include "postgres.h"
+#include "datatype/timestamp.h"
+
+extern void xs_define_settings(void);
+
+/* The clock of decisions, caps and learning: now, or xsell.simulated_now. */
+extern TimestampTz xs_now(void);
+extern bool xs_clock_is_simulated(void);
+
+#endif
