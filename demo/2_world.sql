@@ -4,7 +4,7 @@
 --
 --     logistic(taste(customer, product) + market(product, week) + channel(product))
 --
--- whose logit is the sum of the weights below.  Whether she does is settled
+-- whose logit is the sum of the weights below.  Whether that happens is settled
 -- before anyone asks: a number hashed from seed, customer, product and week is
 -- compared with that probability, so that two policies which make the same offer
 -- get the same answer, and a run can be repeated.
@@ -26,24 +26,24 @@ CREATE TABLE world.weight (
 );
 INSERT INTO world.weight VALUES
 --   term                        card  account  deposit  savings     fund   credit     loan  insurance
-	('always',                  -3.5,    -3.7,    -3.7,    -3.2,    -4.1,    -3.1,    -3.4,    -3.5),
-	('student',                  0.9,    -0.6,    -1.0,     1.5,    -0.8,    -0.3,    -0.8,    -0.8),
-	('worker',                  -0.6,    -0.6,    -0.3,     0.4,    -0.8,     0.3,     1.2,     0.2),
-	('manager',                  0.5,     0.3,     0.1,    -0.5,     1.4,    -0.3,    -0.8,     0.4),
-	('business',                 0.3,     1.2,    -0.3,    -0.6,     0.5,     0.2,     0.6,    -0.2),
-	('retired',                 -0.8,    -0.8,     1.5,    -0.9,     0.3,    -1.3,    -1.2,     0.5),
-	('university',               0.3,     0.2,     0.1,    -0.1,     0.9,    -0.3,    -0.5,     0.1),
-	('ten years over 40',       -0.3,     0.0,     0.4,    -0.4,     0.2,    -0.4,    -0.3,     0.3),
-	('housing loan',            -0.1,     0.0,    -0.5,    -0.2,    -0.3,     0.3,     0.4,     0.7),
-	('personal loan',            0.0,     0.0,    -0.7,    -0.4,    -0.6,     0.4,     0.0,     0.0),
-	('international',            1.9,     0.6,     0.0,    -0.1,     0.1,     0.4,     0.0,     0.0),
-	('foreign currency',         0.6,     1.8,     0.0,     0.0,     0.2,     0.0,     0.0,    -0.3),
-	('visits often',             0.3,     0.1,    -0.4,     0.3,     0.0,     0.5,     0.2,    -0.2),
-	('took the last campaign',   0.0,     0.0,     1.6,     0.5,     0.6,     0.0,    -0.3,     0.2),
-	('subscribed (hidden)',      0.0,     0.0,     0.8,     0.2,     0.2,     0.0,     0.0,     0.0),
-	('euribor',                  0.0,     0.0,     0.6,     0.2,    -0.5,     0.0,    -0.4,     0.0),
-	('in the app',               0.2,    -0.2,    -0.3,     0.2,    -0.1,     0.2,     0.1,    -0.2),
-	('by email',                -0.2,     0.0,     0.2,     0.0,     0.1,    -0.3,    -0.2,     0.2);
+	('always',                   -3.9,    -4.0,    -4.0,    -3.6,    -4.4,    -3.5,    -3.8,    -3.9),
+	('student',                   1.2,    -0.8,    -1.3,     2.0,    -1.0,    -0.4,    -1.0,    -1.0),
+	('worker',                   -0.8,    -0.8,    -0.4,     0.5,    -1.0,     0.4,     1.6,     0.3),
+	('manager',                   0.7,     0.4,     0.1,    -0.7,     1.8,    -0.4,    -1.0,     0.5),
+	('business',                  0.4,     1.6,    -0.4,    -0.8,     0.7,     0.3,     0.8,    -0.3),
+	('retired',                  -1.0,    -1.0,     2.0,    -1.2,     0.4,    -1.7,    -1.6,     0.7),
+	('university',                0.4,     0.3,     0.1,    -0.1,     1.2,    -0.4,    -0.7,     0.1),
+	('ten years over 40',        -0.4,     0.0,     0.5,    -0.5,     0.3,    -0.5,    -0.4,     0.4),
+	('housing loan',             -0.1,     0.0,    -0.7,    -0.3,    -0.4,     0.4,     0.5,     0.9),
+	('personal loan',             0.0,     0.0,    -0.9,    -0.5,    -0.8,     0.5,     0.0,     0.0),
+	('international',             2.5,     0.8,     0.0,    -0.1,     0.1,     0.5,     0.0,     0.0),
+	('foreign currency',          0.8,     2.3,     0.0,     0.0,     0.3,     0.0,     0.0,    -0.4),
+	('visits often',              0.4,     0.1,    -0.5,     0.4,     0.0,     0.7,     0.3,    -0.3),
+	('took the last campaign',    0.0,     0.0,     2.1,     0.7,     0.8,     0.0,    -0.4,     0.3),
+	('subscribed (hidden)',       0.0,     0.0,     1.0,     0.3,     0.3,     0.0,     0.0,     0.0),
+	('euribor',                   0.0,     0.0,     0.8,     0.3,    -0.7,     0.0,    -0.5,     0.0),
+	('in the app',                0.2,    -0.2,    -0.3,     0.2,    -0.1,     0.2,     0.1,    -0.2),
+	('by email',                 -0.2,     0.0,     0.2,     0.0,     0.1,    -0.3,    -0.2,     0.2);
 -- "subscribed" is the real answer to the real campaign: no agent gets to see it.
 
 CREATE TABLE world.product (
@@ -85,16 +85,15 @@ WHERE t.x <> 0
 GROUP BY c.id;
 
 -- The probability itself.
-CREATE FUNCTION world.probability(taste float8, product world.product, channel text, week integer) RETURNS float8
-	LANGUAGE sql STABLE AS
-$$ SELECT 1 / (1 + exp(-(taste + product.euribor * (m.euribor3m - 3) / 2
-						 + CASE channel WHEN 'app' THEN product.in_app WHEN 'email' THEN product.by_email ELSE 0 END)))
-   FROM bank.market_history m WHERE m.week = $4 $$;
-
--- The number it is compared with.
-CREATE FUNCTION world.draw(customer bigint, product text, week integer, seed bigint) RETURNS float8
-	LANGUAGE sql IMMUTABLE AS
-$$ SELECT bank.chance(customer, product || week, seed) $$;
+CREATE FUNCTION world.probability(customer bigint, product text, channel text, week integer) RETURNS float8
+	LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT 1 / (1 + exp(-(t.logit[p.position] + p.euribor * (m.euribor3m - 3) / 2
+								  + CASE channel WHEN 'app' THEN p.in_app WHEN 'email' THEN p.by_email ELSE 0 END)))
+			FROM world.taste t, world.product p, bank.market_history m
+			WHERE t.customer = probability.customer AND p.product = probability.product AND m.week = probability.week);
+END
+$$;
 
 -- What is on its way: sales and withdrawn consents, delivered when they are due.
 CREATE TABLE world.answer (
@@ -105,7 +104,27 @@ CREATE TABLE world.answer (
 	delivered	boolean NOT NULL DEFAULT false
 );
 CREATE INDEX ON world.answer (due) WHERE NOT delivered;
-COMMENT ON COLUMN world.answer.product IS 'Taken; NULL: the customer withdraws her consent to email instead';
+COMMENT ON COLUMN world.answer.product IS 'Taken; NULL: the customer withdraws the consent to email instead';
+
+-- A customer meets an offer, and takes it at once or within three days on web and
+-- app, within a fortnight by email; one email in 250 makes the customer withdraw
+-- the consent instead.
+CREATE FUNCTION world.meet(decision_id bigint, customer bigint, product text, channel text, at timestamptz, week integer, seed bigint)
+	RETURNS void
+	LANGUAGE plpgsql AS $$
+DECLARE
+	u	float8 := bank.chance(customer, 'delay' || decision_id, seed);
+BEGIN
+	IF bank.chance(customer, product || week, seed) < world.probability(customer, product, channel, week) THEN
+		INSERT INTO world.answer VALUES (decision_id, customer, product, at +
+			CASE WHEN channel = 'email' THEN least(interval '1 hour' - ln(1 - u) * interval '60 hours', interval '13 days')
+				 WHEN u < 0.6 THEN interval '2 minutes' + u * interval '20 minutes'
+				 ELSE least(interval '20 minutes' - ln((1 - u) / 0.4) * interval '16 hours', interval '70 hours') END);
+	ELSIF channel = 'email' AND bank.chance(customer, 'annoyed' || decision_id, seed) < 0.004 THEN
+		INSERT INTO world.answer VALUES (decision_id, customer, NULL, at + interval '3 hours');
+	END IF;
+END
+$$;
 
 -- The bank's propensity scores: informative but biased, as scores are that were
 -- trained on an old campaign.  They are the true logit at the start, flattened to

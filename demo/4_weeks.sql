@@ -18,44 +18,13 @@ CREATE FUNCTION demo.week_of(at timestamptz) RETURNS integer
 	LANGUAGE sql STABLE AS
 $$ SELECT 1 + floor(extract(epoch FROM at - start) / (7 * 86400))::integer FROM demo.setting $$;
 
-CREATE PROCEDURE demo.set_clock(at timestamptz)
-	LANGUAGE sql AS
-$$ SELECT set_config('xsell.simulated_now', at::text, false) $$;
-
--- Customers make up their minds about the offers made since decision "since":
--- at once or within three days on web and app, within a fortnight by email.
--- One email in 250 makes the customer withdraw the consent.
-CREATE PROCEDURE demo.answer(since bigint)
-	LANGUAGE sql AS $$
-WITH offer AS MATERIALIZED (
-	SELECT d.decision_id, d.customer_key AS customer, d.product, d.channel,
-		   xsell_decided_at(d.decision_id) AS at, demo.week_of(xsell_decided_at(d.decision_id)) AS week, s.seed,
-		   bank.chance(d.customer_key, 'delay' || d.decision_id, s.seed) AS u,
-		   bank.chance(d.customer_key, 'annoyed' || d.decision_id, s.seed) AS annoyed
-	FROM xsell.decision d, demo.setting s
-	WHERE d.decision_id > since AND d.product IS NOT NULL
-)
-INSERT INTO world.answer (decision_id, customer, product, due)
-SELECT o.decision_id, o.customer, o.product,
-	   o.at + CASE WHEN o.channel = 'email' THEN least(interval '1 hour' - ln(1 - o.u) * interval '60 hours', interval '13 days')
-				   WHEN o.u < 0.6 THEN interval '2 minutes' + o.u * interval '20 minutes'
-				   ELSE least(-ln((1 - o.u) / 0.4) * interval '16 hours' + interval '20 minutes', interval '70 hours') END
-FROM offer o JOIN world.product p USING (product) JOIN world.taste t USING (customer)
-WHERE world.draw(o.customer, o.product, o.week, o.seed) < world.probability(t.logit[p.position], p, o.channel, o.week)
-UNION ALL
-SELECT o.decision_id, o.customer, NULL, o.at + interval '3 hours'
-FROM offer o JOIN world.product p USING (product) JOIN world.taste t USING (customer)
-WHERE o.channel = 'email' AND o.annoyed < 0.004
-  AND world.draw(o.customer, o.product, o.week, o.seed) >= world.probability(t.logit[p.position], p, o.channel, o.week)
-$$;
-
 -- What has become due reaches the bank: it books sales, and tells xsell.
 CREATE PROCEDURE demo.deliver(until timestamptz)
 	LANGUAGE plpgsql AS $$
 DECLARE
 	a	record;
 BEGIN
-	CALL demo.set_clock(until);
+	PERFORM set_config('xsell.simulated_now', until::text, false);
 	FOR a IN
 		SELECT w.decision_id, w.customer, w.product, w.due, w.product = ANY (c.holds) AS held
 		FROM world.answer w JOIN bank.customer c ON c.id = w.customer
@@ -75,21 +44,19 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION demo.newest_decision() RETURNS bigint
-	LANGUAGE sql STABLE AS
-$$ SELECT coalesce(max(decision_id), 0) FROM xsell.decision $$;
-
 -- One email per chosen customer, all in one statement.
-CREATE PROCEDURE demo.send_mailing(week_no integer)
+CREATE PROCEDURE demo.send_mailing(week_no integer, at timestamptz)
 	LANGUAGE plpgsql AS $$
 DECLARE
-	since	bigint := demo.newest_decision();
+	s	demo.setting := (SELECT s FROM demo.setting s);
 BEGIN
+	PERFORM set_config('xsell.simulated_now', at::text, false);
 	INSERT INTO bank.mailing
 	SELECT week_no, c.id, d.decision_id, d.product
-	FROM bank.customers c, demo.setting s, xsell_decide(c, agent => c.agent, channel => 'email') d
+	FROM bank.customers c, xsell_decide(c, agent => c.agent, channel => 'email') d
 	WHERE bank.chance(c.id, 'mailing' || week_no, s.seed) < 0.08 * s.size AND d.product IS NOT NULL;
-	CALL demo.answer(since);
+
+	PERFORM world.meet(decision_id, customer, product, 'email', at, week_no, s.seed) FROM bank.mailing WHERE week = week_no;
 END
 $$;
 
@@ -111,23 +78,26 @@ FROM demo.setting s, generate_series(monday, monday + interval '6 days', interva
 WHERE bank.chance(c.id, 'visit' || day, s.seed) < least(c.logins / 7 * s.size, 1)
 $$;
 
--- An hour: one decision per visit, as it comes.
-CREATE PROCEDURE demo.run_hour(hour timestamptz)
+-- An hour: what has become due, then one decision per visit, as it comes.
+CREATE PROCEDURE demo.run_hour(week_no integer, hour timestamptz)
 	LANGUAGE plpgsql AS $$
 DECLARE
-	visit	record;
-	since	bigint := demo.newest_decision();
+	visit	demo.visit;
+	d		record;
+	seed	bigint := (SELECT s.seed FROM demo.setting s);
 BEGIN
 	CALL demo.deliver(hour);
 	FOR visit IN
 		SELECT * FROM demo.visit WHERE at >= hour AND at < hour + interval '1 hour' ORDER BY at
 	LOOP
-		CALL demo.set_clock(visit.at);
-		PERFORM d.decision_id
-		FROM bank.customers c, xsell_decide(c, agent => visit.agent, channel => visit.channel) d
+		PERFORM set_config('xsell.simulated_now', visit.at::text, false);
+		SELECT e.* INTO d
+		FROM bank.customers c, xsell_decide(c, agent => visit.agent, channel => visit.channel) e
 		WHERE c.id = visit.customer;
+		IF d.product IS NOT NULL THEN
+			PERFORM world.meet(d.decision_id, visit.customer, d.product, d.channel, visit.at, week_no, seed);
+		END IF;
 	END LOOP;
-	CALL demo.answer(since);
 END
 $$;
 
@@ -135,15 +105,17 @@ CREATE PROCEDURE demo.run_week(week_no integer)
 	LANGUAGE plpgsql AS $$
 DECLARE
 	monday	timestamptz := (SELECT start + (week_no - 1) * interval '7 days' FROM demo.setting);
+	hour	timestamptz;
 BEGIN
 	UPDATE bank.market m SET (euribor3m, cons_conf_idx) =
 		(SELECT h.euribor3m, h.cons_conf_idx FROM bank.market_history h WHERE h.week = week_no);
 	CALL demo.plan_visits(monday);
-	FOR day IN 0 .. 6 LOOP
-		FOR hour IN 8 .. 21 LOOP
-			CALL demo.run_hour(monday + day * interval '1 day' + hour * interval '1 hour');
-			IF day = 1 AND hour = 10 THEN
-				CALL demo.send_mailing(week_no);
+	FOR day_no IN 0 .. 6 LOOP
+		FOR hour_no IN 8 .. 21 LOOP
+			hour := monday + day_no * interval '1 day' + hour_no * interval '1 hour';
+			CALL demo.run_hour(week_no, hour);
+			IF day_no = 1 AND hour_no = 10 THEN
+				CALL demo.send_mailing(week_no, hour + interval '1 hour');
 			END IF;
 			COMMIT;
 		END LOOP;
@@ -173,8 +145,7 @@ SELECT format('week %s   ', week_no)
 					 || rpad(repeat('#', (100 * taken / nullif(offers, 0))::integer), 13), ' ' ORDER BY agent DESC)
 FROM (SELECT d.agent, count(*)::float8 AS offers, count(o.decision_id) AS taken
 	  FROM xsell.decision d LEFT JOIN xsell.outcome o USING (decision_id), demo.setting s
-	  WHERE d.product IS NOT NULL
-		AND xsell_decided_at(d.decision_id) >= s.start + (week_no - 1) * interval '7 days'
+	  WHERE d.product IS NOT NULL AND d.decision_id >= xsell_id_at(s.start + (week_no - 1) * interval '7 days')
 	  GROUP BY d.agent) a
 $$;
 

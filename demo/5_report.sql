@@ -16,16 +16,14 @@ WHERE d.product IS NOT NULL;
 CREATE INDEX ON demo.offer (decision_id);
 
 -- Every product that was considered in every decision.
+CREATE TABLE demo.arm AS
+SELECT p.agent, p.policy_version, (a.position - 1)::integer AS arm, a.arm->>0 AS product, a.arm->>1 AS channel
+FROM xsell.policy p, jsonb_array_elements(p.definition->'arms') WITH ORDINALITY a (arm, position);
 CREATE TABLE demo.candidate AS
-SELECT d.decision_id, d.agent, d.customer_key AS customer, d.channel, d.mode,
-	   arms.arm->>0 AS product, arms.arm->>1 AS arm_channel, l.excluded, l.probability, l.mean, l.sd,
-	   xsell_decided_at(d.decision_id) AS decided_at, demo.week_of(xsell_decided_at(d.decision_id)) AS week
-FROM xsell.decision d
-CROSS JOIN LATERAL xsell_candidates_list(d.candidates) l
-JOIN (SELECT p.agent, p.policy_version, a.position - 1 AS position, a.arm
-	  FROM xsell.policy p, jsonb_array_elements(p.definition->'arms') WITH ORDINALITY a (arm, position)) arms
-  ON arms.agent = d.agent AND arms.policy_version = d.policy_version AND arms.position = l.arm;
-ANALYZE demo.candidate, demo.offer;
+SELECT d.decision_id, d.agent, d.customer_key AS customer, d.mode, l.arm, l.excluded, l.probability, l.mean, l.sd,
+	   d.policy_version
+FROM xsell.decision d, xsell_candidates_list(d.candidates) l;
+ANALYZE demo.arm, demo.candidate, demo.offer;
 
 CREATE FUNCTION demo.percent(x float8) RETURNS text LANGUAGE sql IMMUTABLE AS
 $$ SELECT to_char(100 * x, 'FM990.0') $$;
@@ -35,26 +33,33 @@ CREATE FUNCTION demo.bar(lower float8, upper float8) RETURNS text LANGUAGE sql I
 $$ SELECT repeat('#', round(lower * 250)::integer) || repeat('=', greatest(round(upper * 250)::integer - round(lower * 250)::integer, 1)) $$;
 
 \echo
-\echo '== Conversion by week of the offer, with 95 % intervals (# up to the interval, = through it) =='
-SELECT CASE agent WHEN 'retail' THEN week::text END AS week, agent, offers, taken, demo.percent(rate) AS "%",
-	   rpad(demo.percent(lower) || ' - ' || demo.percent(upper), 11) AS interval, demo.bar(lower, upper) AS "."
-FROM (SELECT week, agent, count(*) AS offers, sum(taken) AS taken, avg(taken) AS rate, (xsell_interval(xsell_beta_agg(taken))).*
-	  FROM demo.offer GROUP BY week, agent) w
-ORDER BY w.week, array_position(ARRAY['retail', 'propensity', 'uniform'], agent);
+-- The best that could be done with the retail agent's visits: had the best allowed
+-- product of each been known.  Only the world knows.
+CREATE TABLE demo.possible AS
+SELECT o.week, o.decision_id, max(world.probability(o.customer, a.product, o.channel, o.week)) AS best
+FROM demo.offer o JOIN demo.candidate c USING (decision_id, agent) JOIN demo.arm a USING (agent, policy_version, arm)
+WHERE o.agent = 'retail' AND c.excluded IS NULL
+GROUP BY o.week, o.decision_id;
 
-\echo '== All weeks; "best possible": had the best allowed product always been known =='
-WITH possible AS (
-	SELECT c.agent, c.decision_id, max(world.probability(t.logit[p.position], p, c.arm_channel, c.week)) AS best
-	FROM demo.candidate c JOIN world.product p USING (product) JOIN world.taste t USING (customer)
-	WHERE c.agent = 'retail' AND c.excluded IS NULL AND c.mode <> 'none'
-	GROUP BY c.agent, c.decision_id
-)
-SELECT agent, offers, taken, demo.percent(rate) AS "%", rpad(demo.percent(lower) || ' - ' || demo.percent(upper), 11) AS interval, demo.bar(lower, upper) AS "."
-FROM (SELECT agent, count(*) AS offers, sum(taken) AS taken, avg(taken) AS rate, (xsell_interval(xsell_beta_agg(taken))).*
-	  FROM demo.offer GROUP BY agent
-	  UNION ALL
-	  SELECT 'best possible', count(*), NULL, avg(best), NULL, NULL FROM possible) a
-ORDER BY array_position(ARRAY['best possible', 'retail', 'propensity', 'uniform'], agent);
+CREATE FUNCTION demo.rank_of(policy text) RETURNS integer LANGUAGE sql IMMUTABLE AS
+$$ SELECT array_position(ARRAY['best possible', 'retail', 'propensity', 'uniform'], policy) $$;
+
+CREATE VIEW demo.conversion AS
+SELECT week, policy, offers, taken, rate, lower, upper,
+	   rpad(demo.percent(lower) || ' - ' || demo.percent(upper), 11) AS interval, demo.bar(lower, upper) AS bar
+FROM (SELECT week, agent AS policy, count(*) AS offers, sum(taken) AS taken, avg(taken)::float8 AS rate, (xsell_interval(xsell_beta_agg(taken))).*
+	  FROM demo.offer GROUP BY GROUPING SETS ((week, agent), (agent))) a
+UNION ALL
+SELECT week, 'best possible', NULL, NULL, avg(best), NULL, NULL, NULL, repeat('.', round(250 * avg(best))::integer)
+FROM demo.possible GROUP BY GROUPING SETS ((week), ());
+
+\echo
+\echo '== Conversion by week of the offer, with 95 % intervals (# up to the interval, = through it) =='
+\echo '   best possible: had the best allowed product of each customer been known'
+SELECT CASE policy WHEN 'best possible' THEN coalesce(week::text, 'all') END AS week, policy, offers, taken,
+	   demo.percent(rate) AS "%", interval, bar AS "."
+FROM demo.conversion c
+ORDER BY c.week NULLS LAST, demo.rank_of(policy);
 
 CREATE VIEW demo.lift AS
 WITH arm AS (
@@ -68,6 +73,7 @@ FROM arm a JOIN arm b USING (period)
 WHERE a.agent = 'retail' AND b.agent <> 'retail';
 
 \pset tuples_only on
+\pset format unaligned
 SELECT format('%s: the agent converts %s points [%s, %s] more than %s, %s %% relative: %s', period,
 			  to_char(100 * points, 'FMS0.0'), to_char(100 * (points - width), 'FMS0.0'), to_char(100 * (points + width), 'FMS0.0'),
 			  over, to_char(100 * relative, 'FMS990'),
@@ -76,6 +82,8 @@ SELECT format('%s: the agent converts %s points [%s, %s] more than %s, %s %% rel
 				   ELSE 'NOT BETTER' END)
 FROM demo.lift ORDER BY period, over DESC;
 \pset tuples_only off
+\pset format aligned
+\echo
 
 \echo '== What the agent offers to whom: offers, and conversion in % =='
 SELECT p.name AS product, segment, count(*) || lpad(demo.percent(avg(taken)), 6) AS cell
@@ -86,20 +94,18 @@ ORDER BY p.name, array_position(ARRAY['student', 'worker', 'office', 'manager', 
 \crosstabview product segment cell
 
 \echo '== What was suppressed, and why: candidates of all agents =='
-WITH suppressed AS (
-	SELECT CASE WHEN excluded LIKE 'cap:again%' THEN 'cap:again (offered within 10 days)' ELSE excluded END AS reason,
-		   channel, arm_channel, decision_id
-	FROM demo.candidate WHERE excluded IS NOT NULL
-)
-SELECT reason, count(*) AS candidates, demo.percent(count(*)::float8 / (SELECT count(*) FROM demo.candidate)) AS "% of all",
-	   count(*) FILTER (WHERE arm_channel = 'web') AS web, count(*) FILTER (WHERE arm_channel = 'app') AS app,
-	   count(*) FILTER (WHERE arm_channel = 'email') AS email
-FROM suppressed GROUP BY reason ORDER BY 2 DESC;
+SELECT CASE WHEN excluded LIKE 'cap:again%' THEN 'cap:again (offered within 10 days)' ELSE excluded END AS reason,
+	   count(*) AS candidates, demo.percent(count(*)::float8 / (SELECT count(*) FROM demo.candidate)) AS "% of all",
+	   count(*) FILTER (WHERE a.channel = 'web') AS web, count(*) FILTER (WHERE a.channel = 'app') AS app,
+	   count(*) FILTER (WHERE a.channel = 'email') AS email
+FROM demo.candidate c JOIN demo.arm a USING (agent, policy_version, arm)
+WHERE excluded IS NOT NULL
+GROUP BY 1 ORDER BY 2 DESC;
 
 \echo '== Decisions that ended without an offer =='
 SELECT agent, count(*) AS decisions, count(*) FILTER (WHERE product IS NULL) AS "no offer",
 	   demo.percent(avg((product IS NULL)::integer)) AS "%"
-FROM xsell.decision GROUP BY agent ORDER BY array_position(ARRAY['retail', 'propensity', 'uniform'], agent);
+FROM xsell.decision GROUP BY agent ORDER BY demo.rank_of(agent);
 
 -- Three decisions, in words.
 CREATE FUNCTION demo.chance_of(mean float8, sd float8) RETURNS float8 LANGUAGE sql IMMUTABLE AS
@@ -113,7 +119,9 @@ WITH d AS (
 	JOIN bank.customer c ON c.id = d.customer_key
 	WHERE d.decision_id = decision
 ), candidate AS (
-	SELECT c.*, p.name FROM demo.candidate c JOIN xsell.product p USING (product) WHERE c.decision_id = decision
+	SELECT c.*, a.product, p.name
+	FROM demo.candidate c JOIN demo.arm a USING (agent, policy_version, arm) JOIN xsell.product p USING (product)
+	WHERE c.decision_id = decision
 ), because AS (
 	SELECT string_agg(format('%s %s', feature, to_char(contribution, 'FMSG90.00')), ', ' ORDER BY abs(contribution) DESC) AS reasons
 	FROM xsell_explain(decision)
@@ -136,20 +144,26 @@ UNION ALL
 SELECT ''
 $$;
 
+-- Lines of at most 96 characters.
+CREATE FUNCTION demo.wrap(line text) RETURNS text LANGUAGE sql IMMUTABLE AS
+$$ SELECT regexp_replace(regexp_replace(line, '(.{1,96})( +|$)', E'\\1\n      ', 'g'), E'\\n *$', '') $$;
+
 \echo '== Three decisions of the agent, in words =='
 \pset tuples_only on
-\pset format wrapped
-\pset columns 100
-SELECT line
-FROM (SELECT 1 AS position, min(decision_id) AS decision_id FROM demo.offer, demo.setting
-	  WHERE agent = 'retail' AND week = weeks AND mode = 'exploit' AND channel <> 'email' AND product = 'fx_card' AND taken = 1
+\pset format unaligned
+WITH last_week AS (
+	SELECT o.* FROM demo.offer o, demo.setting s WHERE o.agent = 'retail' AND o.week = s.weeks
+)
+SELECT demo.wrap(line)
+FROM (SELECT 1 AS position, min(decision_id) AS decision_id FROM last_week
+	  WHERE mode = 'exploit' AND channel <> 'email' AND product = 'fx_card' AND taken = 1
 	  UNION ALL
-	  SELECT 2, min(decision_id) FROM demo.offer, demo.setting
-	  WHERE agent = 'retail' AND week = weeks AND mode = 'exploit' AND channel = 'email' AND product = 'personal_loan'
+	  SELECT 2, min(decision_id) FROM last_week
+	  WHERE mode = 'exploit' AND channel = 'email' AND segment = 'worker'
 	  UNION ALL
-	  SELECT 3, min(decision_id) FROM demo.offer, demo.setting
-	  WHERE agent = 'retail' AND week = weeks AND mode = 'explore' AND channel <> 'email') d,
+	  SELECT 3, min(decision_id) FROM last_week WHERE mode = 'explore' AND channel <> 'email') d,
 	 demo.explain(d.decision_id) WITH ORDINALITY e (line, number)
+WHERE d.decision_id IS NOT NULL
 ORDER BY d.position, e.number;
 \pset format aligned
 \pset tuples_only off

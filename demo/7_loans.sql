@@ -112,12 +112,12 @@ CREATE PROCEDURE lender.replay(agent_name text, from_round bigint, to_round bigi
 	LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('xsell.simulated_now', (timestamptz '2026-07-01 09:00+00' + from_round * interval '1 minute')::text, false);
-	INSERT INTO lender.accepted
 	WITH chosen AS MATERIALIZED (
 		SELECT c.round, d
 		FROM lender.client c, xsell_choose(c, agent => agent_name, channel => 'mail') d
 		WHERE c.round BETWEEN from_round AND to_round
 	)
+	INSERT INTO lender.accepted
 	SELECT agent_name, c.round, (c.d).decision_id
 	FROM chosen c JOIN lender.letter l USING (round), LATERAL xsell_record(c.d) r
 	WHERE (c.d).product = l.product

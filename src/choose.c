@@ -15,6 +15,7 @@
 #include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 
 #include "choose.h"
@@ -62,6 +63,32 @@ xs_read_call(FunctionCallInfo fcinfo, XsCall *call)
  */
 static bool choosing = false;
 
+/*
+ * Triggers of the journal's tables, which run between the evaluation of the key
+ * and that of the candidates, could do so as well.
+ */
+static uint64 choices = 0;
+
+static void
+refuse_nested(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("a decision cannot be made while another is being made"),
+			 errhint("Expressions of a policy, and triggers of the journal's tables, must not call functions that decide.")));
+}
+
+/* Outlives the row's evaluation, and what a trigger that decides does to it. */
+static Datum
+copy_key(Datum key)
+{
+	int16		length;
+	bool		by_value;
+
+	get_typlenbyval(xs_journal_key_type(), &length, &by_value);
+	return datumCopy(key, by_value, length);
+}
+
 static Datum
 evaluate_key(XsChoice *choice)
 {
@@ -75,17 +102,15 @@ evaluate_key(XsChoice *choice)
 				 errmsg("the customer key is NULL"),
 				 errdetail("The key of agent \"%s\" is the expression: %s", policy->agent,
 						   policy->customer_key->text)));
-	return key;
+	return copy_key(key);
 }
 
 void
 xs_begin_choice(const XsCall *call, XsChoice *choice)
 {
 	if (choosing)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("a decision cannot be made while the expressions of another are evaluated"),
-				 errhint("Expressions of a policy must not call functions that decide.")));
+		refuse_nested();
+	choice->number = ++choices;
 	choice->now = xs_now();
 	choice->agent = xs_agent(call->agent);
 	choice->program = xs_agent_program(choice->agent, call->row_type, call->row_typmod);
@@ -120,9 +145,9 @@ encode_tail(const XsPolicy *policy, XsProgram *program, XsCandidate *candidate, 
 	xs_encode(program, policy, candidate->arm / policy->nchannels, candidate->arm % policy->nchannels,
 			  true, scratch);
 	memcpy(tail, scratch + nshared, sizeof(float4) * policy->ntail);
-	if (policy->prior.has_propensity)
-		tail[policy->ntail - 1] = isnan(candidate->propensity) ? 0
-			: (float4) xs_propensity_logit(candidate->propensity);
+	if (policy->prior.has_propensity && !isnan(candidate->propensity))
+		tail[policy->ntail - 1] = (float4) Max(-XS_MAX_FEATURE,
+											   Min(XS_MAX_FEATURE, xs_propensity_logit(candidate->propensity)));
 	candidate->ntail = policy->ntail;
 	candidate->tail = tail;
 }
@@ -155,6 +180,8 @@ xs_choice_candidates(const XsCall *call, const XsChoice *choice, const XsContact
 {
 	int			n = 0;
 
+	if (choice->number != choices)
+		refuse_nested();
 	choosing = true;
 	PG_TRY();
 	{
@@ -201,12 +228,14 @@ xs_choose(const XsCall *call, const XsChoice *choice, const XsContacts *contacts
 	d->model_version = choice->agent->model_version;
 	d->encoding = policy->encoding;
 	d->request_key = call->request_key;
+	d->channel = call->channel;
 	d->mode = "none";
 
-	if (policy->paused)
-		d->reason = "agent is paused";
-	else if (contacts == NULL)
-		d->reason = "contact in progress";
+	if (policy->paused || contacts == NULL)
+	{
+		xs_check_asked(policy, call->products, call->channel);
+		d->reason = policy->paused ? XS_REASON_PAUSED : XS_REASON_BUSY;
+	}
 	else
 	{
 		d->ncandidates = xs_choice_candidates(call, choice, contacts, &candidates, &shared);
@@ -247,7 +276,7 @@ decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 	values[2] = CStringGetTextDatum(d->agent);
 	values[3] = CStringGetTextDatum(d->cohort);
 	values[4] = offer ? CStringGetTextDatum(d->product) : (Datum) 0;
-	values[5] = offer ? CStringGetTextDatum(d->channel) : (Datum) 0;
+	values[5] = d->channel != NULL ? CStringGetTextDatum(d->channel) : (Datum) 0;
 	values[6] = Float8GetDatum(d->probability);
 	values[7] = Float8GetDatum(d->expected);
 	values[8] = CStringGetTextDatum(d->mode);
@@ -260,7 +289,8 @@ decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 	values[15] = xs_candidates_pack(d->ncandidates, d->candidates);
 	values[16] = PointerGetDatum(construct_array(columns, d->ncontributions, INT2OID, 2, true, TYPALIGN_SHORT));
 	values[17] = PointerGetDatum(construct_array(addends, d->ncontributions, FLOAT4OID, 4, true, TYPALIGN_INT));
-	nulls[4] = nulls[5] = nulls[6] = nulls[7] = nulls[13] = nulls[14] = nulls[16] = nulls[17] = !offer;
+	nulls[5] = d->channel == NULL;
+	nulls[4] = nulls[6] = nulls[7] = nulls[13] = nulls[14] = nulls[16] = nulls[17] = !offer;
 	nulls[18] = d->request_key == NULL;
 	values[18] = nulls[18] ? (Datum) 0 : CStringGetTextDatum(d->request_key);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
@@ -337,6 +367,8 @@ xsell_rank(PG_FUNCTION_ARGS)
 	policy = choice.agent->policy;
 	xs_contact_read(choice.customer_key, &contacts);
 	n = xs_choice_candidates(&call, &choice, &contacts, &candidates, &shared);
+	for (int i = 0; i < n && policy->paused; i++)
+		candidates[i].excluded = "paused";
 	expected = palloc(sizeof(double) * Max(n, 1));
 	xs_score_only(policy, choice.agent->model, shared, xs_cohort(policy, choice.customer_key),
 				  candidates, n, expected);

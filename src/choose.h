@@ -37,7 +37,12 @@ typedef struct XsChoice
 	XsProgram  *program;
 	Datum		customer_key;
 	TimestampTz now;
+	uint64		number;			/* of all choices of the backend */
 } XsChoice;
+
+/* Reasons of decisions for which no candidates were looked at. */
+#define XS_REASON_PAUSED "agent is paused"
+#define XS_REASON_BUSY "contact in progress"
 
 extern void xs_begin_choice(const XsCall *call, XsChoice *choice);
 extern void xs_end_choice(XsChoice *choice);

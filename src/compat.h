@@ -31,6 +31,17 @@
 #define xs_guc_malloc(size) guc_malloc(LOG, size)
 #endif
 
+/* 16: varlena macros left postgres.h */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
+/* 16: input functions can hand their errors back instead of throwing them */
+#if PG_VERSION_NUM < 160000
+#define errsave(context, ...) do { (void) (context); ereport(ERROR, __VA_ARGS__); } while (0)
+#define ereturn(context, result, ...) do { (void) (context); ereport(ERROR, __VA_ARGS__); } while (0)
+#endif
+
 /* 17: backends are numbered from 0 by MyProcNumber, before from 1 by MyBackendId */
 #if PG_VERSION_NUM < 170000
 #include "storage/backendid.h"

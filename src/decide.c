@@ -147,6 +147,14 @@ forget_answer(Answer *a)
 	a->question = 0;
 }
 
+/* What a subtransaction decided was undone with it. */
+static void
+forget_undone(SubXactEvent event, SubTransactionId mine, SubTransactionId parent, void *arg)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+		memset(&answered_command, 0, sizeof(answered_command));
+}
+
 static void
 begin_answers(void)
 {
@@ -154,6 +162,8 @@ begin_answers(void)
 
 	if (answers != NULL && xs_same_command(&command, &answered_command))
 		return;
+	if (answers_context == NULL)
+		RegisterSubXactCallback(forget_undone, NULL);
 	if (answers_context == NULL)
 		answers_context = AllocSetContextCreate(TopMemoryContext, "xsell answers", ALLOCSET_SMALL_SIZES);
 	if (answers == NULL)
@@ -226,10 +236,10 @@ decide(const XsCall *call, const XsChoice *choice, XsDecision *d)
 	/* Before the decision's id is made: the learner relies on this order (learn.c). */
 	(void) GetTopTransactionId();
 
-	busy = !choice->agent->policy->paused &&
+	/* A paused agent offers nothing, but who writes a request key must hold the lock. */
+	memset(&contacts, 0, sizeof(contacts));
+	busy = (!choice->agent->policy->paused || call->request_key != NULL) &&
 		xs_contact_lock(choice->customer_key, &contacts) == XS_CONTACT_BUSY;
-	if (choice->agent->policy->paused)
-		memset(&contacts, 0, sizeof(contacts));
 	if (!busy && answered_before(call, choice, d))
 		return;
 	xs_choose(call, choice, busy ? NULL : &contacts, d);

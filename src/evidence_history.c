@@ -138,7 +138,6 @@ merge(XsEvidenceHistory *history, Product *product, Datum beta, Datum glm, int s
 		MemoryContextSwitchTo(caller);
 	}
 	xs_check_status(xs_glm_merge(product->glm, other, sign), "xsell_glm");
-	pfree(other);
 }
 
 static void

@@ -19,7 +19,8 @@
  *     X runs if it is among the snapshot's running ones, or lies between the
  *     snapshot's xmax and X: xmax follows the last transaction that ended, not
  *     the last that began, and what lies between has begun and not ended.
- *     Transactions of other databases, and prepared ones, are among them.
+ *     Prepared transactions are among them.  Backends of other databases cannot
+ *     write here, and are left out as far as they are known as such.
  *   - If none runs, all ids below F are settled: committed and visible to every
  *     later snapshot, or never.  The horizon is F.
  *   - Otherwise, if all that run are at or above the X of a fence stored before,
@@ -48,6 +49,7 @@
  */
 #include "postgres.h"
 
+#include "access/subtrans.h"
 #include "access/transam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
@@ -55,17 +57,21 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "miscadmin.h"
+#include "storage/proc.h"
+#include "storage/procarray.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 #include "utils/xid8.h"
 
+#include "compat.h"
 #include "journal/journal.h"
 #include "learn.h"
 #include "settings.h"
 
-#define ONLINE_STEP 256			/* decisions that one xsell_reward folds at most */
+#define ONLINE_STEP 256			/* offers that one xsell_reward folds at most */
+#define ONLINE_ROWS 20000		/* rows of the log that it passes to find them */
 #define BULK_STEP 10000			/* of one statement of xsell_learn: what work_mem holds */
 #define PROGRESS_STEP 1000000
 #define MAX_GAP 10000			/* transactions looked at beyond a snapshot's xmax */
@@ -194,6 +200,26 @@ widen(TransactionId xid, FullTransactionId next)
 }
 
 /*
+ * Whether a transaction that runs is known not to write this journal: its
+ * backend is of another database, or is an autovacuum worker.  A backend keeps
+ * its database; that the transaction is still its own shows that the backend
+ * looked at was the right one.  A prepared transaction has none.
+ */
+static bool
+runs_elsewhere(TransactionId xid)
+{
+	int			pid = BackendXidGetPid(xid);
+	PGPROC	   *proc = pid != 0 ? BackendPidGetProc(pid) : NULL;
+
+	if (proc == NULL)
+		return false;
+	if ((proc->statusFlags & PROC_IS_AUTOVACUUM) == 0 &&
+		(!OidIsValid(proc->databaseId) || proc->databaseId == MyDatabaseId))
+		return false;
+	return BackendXidGetPid(xid) == pid;
+}
+
+/*
  * The oldest transaction below next that runs, apart from our own; invalid if
  * there is none.
  */
@@ -206,15 +232,23 @@ oldest_running(FullTransactionId next)
 	TransactionId xid = snapshot->xmax;
 
 	for (uint32 i = 0; i < snapshot->xcnt; i++)
-		if (TransactionIdPrecedes(snapshot->xip[i], end) &&
-			(!TransactionIdIsValid(oldest) || TransactionIdPrecedes(snapshot->xip[i], oldest)))
-			oldest = snapshot->xip[i];
+	{
+		TransactionId running = snapshot->xip[i];
+
+		if (TransactionIdPrecedes(running, end) &&
+			(!TransactionIdIsValid(oldest) || TransactionIdPrecedes(running, oldest)) &&
+			!runs_elsewhere(running))
+			oldest = running;
+	}
 	if (TransactionIdIsValid(oldest))
 		return widen(oldest, next);
 
 	for (int n = 0; TransactionIdPrecedes(xid, end); n++)
 	{
-		if (n == MAX_GAP || !TransactionIdIsCurrentTransactionId(xid))
+		if (n == MAX_GAP)
+			return widen(xid, next);
+		if (!TransactionIdIsCurrentTransactionId(xid) &&
+			!runs_elsewhere(SubTransGetTopmostTransaction(xid)))
 			return widen(xid, next);
 		TransactionIdAdvance(xid);
 	}
@@ -264,14 +298,14 @@ id_array(int64 id)
 }
 
 /*
- * One step of about n decisions and outcomes towards the horizon; decision_id
- * (or 0) is corrected at once if it was folded before.  False: it was the last.
+ * One step of n offers or rows towards the horizon, see xs_span; decision_id
+ * (or 0) is corrected at once if it was folded before.  False: nothing was left.
  */
 static bool
-step(const XsLearning *learning, Learner *learner, int64 horizon, int64 n,
+step(const XsLearning *learning, Learner *learner, int64 horizon, int64 n, int64 rows,
 	 int64 decision_id, XsLearned *learned)
 {
-	XsSpan		span = xs_span(learning->agent, learner->folded_to, learner->outcomes_to, horizon, n);
+	XsSpan		span = xs_span(learning->agent, learner->folded_to, learner->outcomes_to, horizon, n, rows);
 	Datum		late;
 	int64		count;
 
@@ -283,9 +317,6 @@ step(const XsLearning *learning, Learner *learner, int64 horizon, int64 n,
 		count = xs_correct(learning, 0, 0, late, learner->model_version + 1);
 		learned->corrections += count;
 		learner->model_version += count > 0;
-		span.more = true;
-		if (decision_id == 0)
-			return true;
 	}
 
 	if (decision_id > learner->folded_to)
@@ -307,7 +338,7 @@ step(const XsLearning *learning, Learner *learner, int64 horizon, int64 n,
 		learner->model_version += count > 0;
 	}
 	learner->outcomes_to = span.outcomes_to;
-	return span.more;
+	return span.late || span.decisions || span.outcomes;
 }
 
 XsLearned
@@ -321,7 +352,7 @@ xs_learn_online(const XsLearning *learning, int64 decision_id)
 	if (learned.aside)
 		return learned;
 	horizon = find_horizon(&learner);
-	(void) step(learning, &learner, horizon, ONLINE_STEP, decision_id, &learned);
+	(void) step(learning, &learner, horizon, ONLINE_STEP, ONLINE_ROWS, decision_id, &learned);
 	save(learning->agent, &learner);
 	learned.model_version = learner.model_version;
 	return learned;
@@ -362,7 +393,7 @@ learn_in_bulk(const XsLearning *learning, int64 max_decisions)
 					(errmsg("agent \"%s\": %lld decisions learned so far",
 							learning->agent, (long long) told)));
 		}
-	} while (n > 0 && step(learning, &learner, horizon, n, 0, &learned));
+	} while (n > 0 && step(learning, &learner, horizon, n, n, 0, &learned));
 
 	save(learning->agent, &learner);
 	learned.model_version = learner.model_version;
@@ -402,8 +433,7 @@ await_next_millisecond(void)
 }
 
 static void
-learn_agent(const char *agent, bool by_name, int64 max_decisions,
-			Tuplestorestate *store, TupleDesc desc)
+learn_agent(const char *agent, bool by_name, int64 max_decisions, ReturnSetInfo *result)
 {
 	const XsLearning *learning = xs_learning(agent);
 	XsLearned	learned;
@@ -428,37 +458,14 @@ learn_agent(const char *agent, bool by_name, int64 max_decisions,
 	values[1] = Int64GetDatum(learned.decisions);
 	values[2] = Int64GetDatum(learned.corrections);
 	values[3] = Int64GetDatum(learned.model_version);
-	tuplestore_putvalues(store, desc, values, nulls);
-}
-
-/* The function's result as a tuplestore of the query. */
-static Tuplestorestate *
-begin_result(FunctionCallInfo fcinfo, TupleDesc *desc)
-{
-	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext caller;
-
-	if (result == NULL || !IsA(result, ReturnSetInfo) ||
-		(result->allowedModes & SFRM_Materialize) == 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("set-valued function called in context that cannot accept a set")));
-	caller = MemoryContextSwitchTo(result->econtext->ecxt_per_query_memory);
-	if (get_call_result_type(fcinfo, NULL, desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	result->returnMode = SFRM_Materialize;
-	result->setResult = tuplestore_begin_heap(true, false, work_mem);
-	result->setDesc = *desc;
-	MemoryContextSwitchTo(caller);
-	return result->setResult;
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
 /* xsell_learn(agent text, max_decisions bigint) */
 Datum
 xsell_learn(PG_FUNCTION_ARGS)
 {
-	TupleDesc	desc;
-	Tuplestorestate *store = begin_result(fcinfo, &desc);
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	int64		max_decisions = PG_ARGISNULL(1) ? PG_INT64_MAX : PG_GETARG_INT64(1);
 
 	xs_check_learns_here("xsell_learn");
@@ -468,10 +475,11 @@ xsell_learn(PG_FUNCTION_ARGS)
 				 errmsg("max_decisions must be at least 1")));
 	xs_journal_key_type();		/* an error if there is no journal */
 	await_next_millisecond();
+	xs_materialize(fcinfo);
 
 	SPI_connect();
 	if (!PG_ARGISNULL(0))
-		learn_agent(text_to_cstring(PG_GETARG_TEXT_PP(0)), true, max_decisions, store, desc);
+		learn_agent(text_to_cstring(PG_GETARG_TEXT_PP(0)), true, max_decisions, result);
 	else
 	{
 		uint64		n = xs_execute(&agents, NULL, NULL, XS_READ_NEWEST, 0);
@@ -480,7 +488,7 @@ xsell_learn(PG_FUNCTION_ARGS)
 		for (uint64 i = 0; i < n; i++)
 			names[i] = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
 		for (uint64 i = 0; i < n; i++)
-			learn_agent(names[i], false, max_decisions, store, desc);
+			learn_agent(names[i], false, max_decisions, result);
 	}
 	SPI_finish();
 	return (Datum) 0;

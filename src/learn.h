@@ -48,14 +48,17 @@ typedef struct XsSpan
 {
 	int64		decisions_to;	/* last ids of this step */
 	int64		outcomes_to;
-	bool		decisions;		/* whether there are any, up to the horizon */
+	bool		decisions;		/* whether the log has any after the last, whoever's */
 	bool		outcomes;
-	bool		late;
-	bool		more;			/* a next step is needed to reach the horizon */
+	bool		late;			/* at or below folded_to */
 } XsSpan;
 
-/* The range of a step of about n decisions and n outcomes after the positions given. */
-extern XsSpan xs_span(const char *agent, int64 folded_to, int64 outcomes_to, int64 horizon, int64 n);
+/*
+ * The range of a step after the positions given: n offers and n outcomes of the
+ * agent, but not more than this many rows of the log, whoever's they are.
+ */
+extern XsSpan xs_span(const char *agent, int64 folded_to, int64 outcomes_to, int64 horizon,
+					  int64 n, int64 rows);
 
 /* Decisions with folded_to < id <= upto; each becomes experience of this version. */
 extern int64 xs_fold_range(const XsLearning *learning, int64 folded_to, int64 upto, int64 version);

@@ -26,31 +26,33 @@
 #include "learn.h"
 
 /*
- * Arguments: the agent, after (exclusive), horizon (exclusive), outcomes after
- * (exclusive), batch size.
+ * $1 agent, $2 decisions after, $3 horizon, $4 outcomes after, $5 offers of the
+ * agent, $6 rows of the log: the $5-th or the $6-th next, whichever comes first.
  */
+#define WALK \
+	"d.decision_id OPERATOR(pg_catalog.>) $2 AND d.decision_id OPERATOR(pg_catalog.<) $3"
+
 static XsStatement span = {
 	.relation = "learner",
-	.sql = "SELECT"
-	" (SELECT d.decision_id FROM xsell.decision d"
-	"   WHERE d.decision_id OPERATOR(pg_catalog.>) $2 AND d.decision_id OPERATOR(pg_catalog.<) $3"
-	"   ORDER BY d.decision_id OFFSET $5 LIMIT 1),"
+	.sql = "SELECT COALESCE(CASE WHEN $5 OPERATOR(pg_catalog.<) $6 THEN"
+	" (SELECT w.decision_id FROM (SELECT d.decision_id, d.agent, d.product FROM xsell.decision d"
+	"     WHERE " WALK " ORDER BY d.decision_id LIMIT $6) w"
+	"   WHERE w.agent OPERATOR(pg_catalog.=) $1 AND w.product IS NOT NULL"
+	"   ORDER BY w.decision_id OFFSET $5 OPERATOR(pg_catalog.-) 1 LIMIT 1) END,"
+	" (SELECT d.decision_id FROM xsell.decision d WHERE " WALK
+	"   ORDER BY d.decision_id OFFSET $6 OPERATOR(pg_catalog.-) 1 LIMIT 1)),"
 	" (SELECT o.outcome_id FROM xsell.outcome o"
 	"   WHERE o.agent OPERATOR(pg_catalog.=) $1"
 	"     AND o.outcome_id OPERATOR(pg_catalog.>) $4 AND o.outcome_id OPERATOR(pg_catalog.<) $3"
-	"   ORDER BY o.outcome_id OFFSET $5 LIMIT 1),"
-	" (SELECT true FROM xsell.decision d"
-	"   WHERE d.decision_id OPERATOR(pg_catalog.>) $2 AND d.decision_id OPERATOR(pg_catalog.<) $3"
-	"     AND d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL"
-	"   ORDER BY d.decision_id LIMIT 1),"
-	" (SELECT true FROM xsell.outcome o"
+	"   ORDER BY o.outcome_id OFFSET $5 OPERATOR(pg_catalog.-) 1 LIMIT 1),"
+	" EXISTS (SELECT FROM xsell.decision d WHERE " WALK "),"
+	" EXISTS (SELECT FROM xsell.outcome o"
 	"   WHERE o.agent OPERATOR(pg_catalog.=) $1"
-	"     AND o.outcome_id OPERATOR(pg_catalog.>) $4 AND o.outcome_id OPERATOR(pg_catalog.<) $3"
-	"   ORDER BY o.outcome_id LIMIT 1),"
+	"     AND o.outcome_id OPERATOR(pg_catalog.>) $4 AND o.outcome_id OPERATOR(pg_catalog.<) $3),"
 	" EXISTS (SELECT FROM xsell.late l"
-	"          WHERE l.agent OPERATOR(pg_catalog.=) $1 AND l.decision_id OPERATOR(pg_catalog.<=) $2)",
-	.nargs = 5,
-	.argtypes = {TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID}
+	"   WHERE l.agent OPERATOR(pg_catalog.=) $1 AND l.decision_id OPERATOR(pg_catalog.<=) $2)",
+	.nargs = 6,
+	.argtypes = {TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID}
 };
 
 static XsStatement take_late = {
@@ -67,35 +69,40 @@ static XsStatement take_late = {
 };
 
 /*
- * Common to the folds: the decisions of a source, with what evidence needs of
- * them, and the week that is their bucket (ids count from a Monday).
+ * Common to all: what evidence needs of a decision, and its week, which is its
+ * bucket (ids count from a Monday).
  */
 #define OBSERVED \
 	"d.decision_id, d.product, d.encoding, d.features, d.linear_predictor," \
-	" '2024-01-01'::pg_catalog.date OPERATOR(pg_catalog.+) (7 OPERATOR(pg_catalog.*)" \
-	"   (d.decision_id OPERATOR(pg_catalog.>>) 22 OPERATOR(pg_catalog./) 604800000)::pg_catalog.int4) AS bucket"
+	" d.decision_id OPERATOR(pg_catalog.>>) 22 OPERATOR(pg_catalog./) 604800000 AS week"
+
+#define BUCKET "'2024-01-01'::pg_catalog.date OPERATOR(pg_catalog.+) (7 OPERATOR(pg_catalog.*) s.week::pg_catalog.int4)"
 
 #define LINK "CASE WHEN b.encoding OPERATOR(pg_catalog.=) ANY ($2) THEN 'identity' ELSE 'logit' END"
 
-/* %1$s: the extension's schema; %2$s: the batch.  $1 agent, $2 identity encodings, $3 version. */
+/*
+ * %1$s: the extension's schema; %2$s: the batch.  $1 agent, $2 identity encodings,
+ * $3 version.  Reading the batch twice, under the one snapshot of the statement,
+ * is cheaper than keeping it.
+ */
 static const char fold_text[] =
-"WITH batch AS MATERIALIZED (%2$s),"
+"WITH batch AS NOT MATERIALIZED (%2$s),"
 " learned AS ("
 "   INSERT INTO xsell.experience (decision_id, model_version, agent, reward)"
 "   SELECT b.decision_id, $3, $1, b.reward FROM batch b),"
-" added AS ("
-"   SELECT b.product, b.encoding, b.bucket,"
+" added AS MATERIALIZED ("
+"   SELECT b.product, b.encoding, b.week, pg_catalog.count(*) AS n,"
 "          %1$s.xsell_beta_agg(b.reward) AS beta,"
 "          %1$s.xsell_glm_agg(b.features, b.reward, b.linear_predictor, 1, " LINK ") AS glm"
-"     FROM batch b GROUP BY b.product, b.encoding, b.bucket),"
+"     FROM batch b GROUP BY b.product, b.encoding, b.week),"
 " merged AS ("
 "   INSERT INTO xsell.evidence AS e (agent, product, encoding, bucket, model_version, beta, glm)"
-"   SELECT $1, a.product, a.encoding, a.bucket, $3, a.beta, a.glm FROM added a"
+"   SELECT $1, s.product, s.encoding, " BUCKET ", $3, s.beta, s.glm FROM added s"
 "   ON CONFLICT (agent, product, encoding, bucket) DO UPDATE"
 "     SET model_version = excluded.model_version,"
 "         beta = e.beta OPERATOR(%1$s.+) excluded.beta,"
 "         glm = e.glm OPERATOR(%1$s.+) excluded.glm)"
-" SELECT pg_catalog.count(*) FROM batch b";
+" SELECT COALESCE(pg_catalog.sum(s.n), 0)::pg_catalog.int8 FROM added s";
 
 /* $4 after, $5 last id.  A decision that has outcomes already counts its best one. */
 static const char range_text[] =
@@ -140,19 +147,20 @@ static const char correct_text[] =
 "   INSERT INTO xsell.experience (decision_id, model_version, agent, reward, previous)"
 "   SELECT b.decision_id, $3, $1, b.reward, b.previous FROM change b),"
 " delta AS ("
-"   SELECT b.product, b.encoding, b.bucket,"
+"   SELECT b.product, b.encoding, b.week,"
 "          %1$s.xsell_beta_agg(b.previous) AS beta_old, %1$s.xsell_beta_agg(b.reward) AS beta_new,"
 "          %1$s.xsell_glm_agg(b.features, b.previous, b.linear_predictor, 1, " LINK ") AS glm_old,"
 "          %1$s.xsell_glm_agg(b.features, b.reward, b.linear_predictor, 1, " LINK ") AS glm_new"
-"     FROM change b GROUP BY b.product, b.encoding, b.bucket),"
+"     FROM change b GROUP BY b.product, b.encoding, b.week),"
 " merged AS ("
 "   UPDATE xsell.evidence e"
 "      SET model_version = $3,"
-"          beta = e.beta OPERATOR(%1$s.-) c.beta_old OPERATOR(%1$s.+) c.beta_new,"
-"          glm = e.glm OPERATOR(%1$s.-) c.glm_old OPERATOR(%1$s.+) c.glm_new"
-"     FROM delta c"
-"    WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.product OPERATOR(pg_catalog.=) c.product"
-"      AND e.encoding OPERATOR(pg_catalog.=) c.encoding AND e.bucket OPERATOR(pg_catalog.=) c.bucket)"
+"          beta = e.beta OPERATOR(%1$s.-) s.beta_old OPERATOR(%1$s.+) s.beta_new,"
+"          glm = e.glm OPERATOR(%1$s.-) s.glm_old OPERATOR(%1$s.+) s.glm_new"
+"     FROM delta s"
+"    WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.product OPERATOR(pg_catalog.=) s.product"
+"      AND e.encoding OPERATOR(pg_catalog.=) s.encoding"
+"      AND e.bucket OPERATOR(pg_catalog.=) (" BUCKET "))"
 " SELECT pg_catalog.count(*) FROM change b";
 
 static XsStatement fold_range = {
@@ -236,32 +244,27 @@ count_of(XsStatement *statement, const Datum *values, const char *nulls)
 }
 
 XsSpan
-xs_span(const char *agent, int64 folded_to, int64 outcomes_to, int64 horizon, int64 n)
+xs_span(const char *agent, int64 folded_to, int64 outcomes_to, int64 horizon, int64 n, int64 rows)
 {
 	Datum		values[] = {
 		CStringGetTextDatum(agent), Int64GetDatum(folded_to), Int64GetDatum(horizon),
-		Int64GetDatum(outcomes_to), Int64GetDatum(n - 1)
+		Int64GetDatum(outcomes_to), Int64GetDatum(n), Int64GetDatum(rows)
 	};
 	XsSpan		result;
-	bool		no_decision;
-	bool		no_outcome;
 	bool		isnull;
 
 	xs_execute(&span, values, NULL, XS_READ_NEWEST, 1);
-	result.decisions_to = DatumGetInt64(column(1, &no_decision));
-	result.outcomes_to = DatumGetInt64(column(2, &no_outcome));
-	(void) column(3, &isnull);
-	result.decisions = !isnull;
-	(void) column(4, &isnull);
-	result.outcomes = !isnull;
-	result.late = DatumGetBool(column(5, &isnull));
-	result.more = !no_decision || !no_outcome;
 
-	/* fewer than a batch, or none of this agent: all of them; positions never go back */
-	if (no_decision || !result.decisions)
+	/* fewer than asked for: all of them; positions never go back */
+	result.decisions_to = DatumGetInt64(column(1, &isnull));
+	if (isnull)
 		result.decisions_to = Max(folded_to, horizon - 1);
-	if (no_outcome)
+	result.outcomes_to = DatumGetInt64(column(2, &isnull));
+	if (isnull)
 		result.outcomes_to = Max(outcomes_to, horizon - 1);
+	result.decisions = DatumGetBool(column(3, &isnull));
+	result.outcomes = DatumGetBool(column(4, &isnull));
+	result.late = DatumGetBool(column(5, &isnull));
 	return result;
 }
 

@@ -154,6 +154,18 @@ impossible(const XsDecision *d, const char *detail)
 			 errhint("Pass what xsell_choose returned, unchanged.")));
 }
 
+static void
+check_candidate(const XsPolicy *policy, const XsDecision *d, const XsCandidate *c)
+{
+	if (c->ntail != policy->ntail)
+		impossible(d, "A candidate does not fit the layout of its policy version.");
+	if (isnan(c->propensity) != (XS_ARM_OFFER(policy, c->arm)->propensity == NULL))
+		impossible(d, "A candidate's propensity is not what its offer asks for.");
+	for (int i = 0; i < c->ntail; i++)
+		if (!(fabs(c->tail[i]) <= XS_MAX_FEATURE))
+			impossible(d, "A feature is outside the range of features.");
+}
+
 /* The candidate that the decision's own probabilities and id draw; -1: none was allowed. */
 static int
 drawn_candidate(const XsPolicy *policy, const XsDecision *d)
@@ -171,6 +183,7 @@ drawn_candidate(const XsPolicy *policy, const XsDecision *d)
 			impossible(d, "A candidate is not an arm of its policy.");
 		if (c->excluded != NULL)
 			continue;
+		check_candidate(policy, d, c);
 		index[n] = i;
 		q[n++] = c->probability;
 		total += c->probability;
@@ -182,15 +195,50 @@ drawn_candidate(const XsPolicy *policy, const XsDecision *d)
 }
 
 static void
-check_features(const XsPolicy *policy, const XsDecision *d)
+check_features(const XsPolicy *policy, const XsDecision *d, const XsCandidate *drawn)
 {
-	if (d->dim != policy->dim || d->encoding != policy->encoding)
+	if (d->dim != policy->dim)
 		impossible(d, "Its features do not fit the layout of its policy version.");
 	for (int i = 0; i < d->dim; i++)
 		if (!(fabs(d->features[i]) <= XS_MAX_FEATURE))
 			impossible(d, "A feature is outside the range of features.");
+	if (memcmp(&d->features[d->dim - policy->ntail], drawn->tail, sizeof(float4) * policy->ntail) != 0)
+		impossible(d, "Its features are not those of its candidate.");
+	for (int i = 0; i < d->ncontributions; i++)
+		if (d->contribution_columns[i] < 0 || d->contribution_columns[i] >= d->dim ||
+			!isfinite(d->contributions[i]))
+			impossible(d, "Its contributions are not of its features.");
 	if (!(fabs(d->linear_predictor) <= XS_MAX_PREDICTOR) || !isfinite(d->expected))
 		impossible(d, "Its linear predictor or expected reward is out of range.");
+}
+
+/* Ids and versions that were possible when it was chosen. */
+static void
+check_origin(const XsPolicy *policy, const XsDecision *d)
+{
+	static XsStatement newest = {
+		.relation = "learner",
+		.sql = "SELECT l.model_version FROM xsell.learner l WHERE l.agent OPERATOR(pg_catalog.=) $1",
+		.nargs = 1,
+		.argtypes = {TEXTOID}
+	};
+	Datum		agent = CStringGetTextDatum(d->agent);
+	int64		model_version = 0;
+	bool		isnull;
+
+	if (d->decision_id < 0)
+		impossible(d, "Ids are not negative.");
+	if (xs_id_time(d->decision_id) > xs_now() + 5 * USECS_PER_SEC)
+		impossible(d, "Its id lies in the future.");
+	if (d->encoding != policy->encoding)
+		impossible(d, "Its encoding is not that of its policy version.");
+
+	SPI_connect();
+	if (xs_execute(&newest, &agent, NULL, XS_READ_NEWEST, 1) > 0)
+		model_version = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	if (d->model_version < 0 || d->model_version > model_version)
+		impossible(d, "Its agent has no such model version.");
 }
 
 static void
@@ -199,21 +247,27 @@ check_possible(const XsPolicy *policy, const XsDecision *d)
 	int			drawn = drawn_candidate(policy, d);
 	const XsCandidate *c = drawn < 0 ? NULL : &d->candidates[drawn];
 
-	if (xs_id_time(d->decision_id) > xs_now() + 5 * USECS_PER_SEC)
-		impossible(d, "Its id lies in the future.");
+	check_origin(policy, d);
+	if (strcmp(d->cohort, xs_cohort(policy, d->customer_key)) != 0)
+		impossible(d, "Its customer belongs to another cohort.");
 	if (d->product == NULL)
 	{
 		if (strcmp(d->mode, "none") != 0 || drawn >= 0)
 			impossible(d, "It has no product, though arms were allowed.");
+		if (d->channel != NULL && xs_policy_channel(policy, d->channel) < 0)
+			impossible(d, "Its agent has no such channel.");
 		return;
 	}
+	if (policy->paused)
+		impossible(d, "Its agent was paused.");
 	if (c == NULL || strcmp(XS_ARM_OFFER(policy, c->arm)->product, d->product) != 0 ||
 		strcmp(XS_ARM_CHANNEL(policy, c->arm)->channel, d->channel) != 0 ||
 		c->probability != d->probability)
 		impossible(d, "Its product, channel and probability are not what its candidates and id draw.");
-	if (strcmp(d->cohort, xs_cohort(policy, d->customer_key)) != 0)
-		impossible(d, "Its customer belongs to another cohort.");
-	check_features(policy, d);
+	if (strcmp(d->cohort, "control") == 0 ? strcmp(d->mode, "control") != 0
+		: strcmp(d->mode, "exploit") != 0 && strcmp(d->mode, "explore") != 0)
+		impossible(d, "Its mode is not one of its cohort.");
+	check_features(policy, d, c);
 }
 
 /* ---- SQL ---- */

@@ -16,6 +16,7 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
+#include "choose.h"
 #include "compat.h"
 #include "evidence_history.h"
 #include "journal/journal.h"
@@ -74,7 +75,7 @@ policy_of(const XsDecision *d)
 static void
 load_policy(Replay *replay, const XsDecision *d)
 {
-	MemoryContext caller;
+	XsPolicy   *policy;
 
 	if (replay->policy != NULL && strcmp(replay->policy->agent, d->agent) == 0 &&
 		replay->policy->version == d->policy_version)
@@ -83,9 +84,9 @@ load_policy(Replay *replay, const XsDecision *d)
 		MemoryContextDelete(replay->policy->context);
 	replay->policy = NULL;
 	replay->model = NULL;
-	caller = MemoryContextSwitchTo(replay->context);
-	replay->policy = policy_of(d);
-	MemoryContextSwitchTo(caller);
+	policy = policy_of(d);
+	MemoryContextSetParent(policy->context, replay->context);
+	replay->policy = policy;
 }
 
 static void
@@ -110,6 +111,23 @@ load_model(Replay *replay, const XsDecision *d)
 	replay->model_version = d->model_version;
 }
 
+/*
+ * What needs no candidates: who it was for, and that nothing is offered where
+ * none were looked at (agent paused, contact in progress) or asked for.
+ */
+static void
+begin_again(const XsPolicy *policy, const XsDecision *logged, XsDecision *again)
+{
+	memset(again, 0, sizeof(XsDecision));
+	again->decision_id = logged->decision_id;
+	again->cohort = xs_cohort(policy, logged->customer_key);
+	again->encoding = policy->encoding;
+	again->channel = logged->product == NULL ? logged->channel : NULL;
+	again->mode = "none";
+	again->reason = policy->paused ? XS_REASON_PAUSED
+		: strcmp(logged->reason, XS_REASON_BUSY) == 0 ? XS_REASON_BUSY : "no candidates";
+}
+
 /* The decision made again from the inputs that were logged. */
 static void
 decide_again(const Replay *replay, const XsDecision *logged, XsDecision *again)
@@ -122,15 +140,9 @@ decide_again(const Replay *replay, const XsDecision *logged, XsDecision *again)
 		candidates[i] = logged->candidates[i];
 		candidates[i].mean = candidates[i].sd = 0;
 		candidates[i].probability = 0;
-		if (candidates[i].excluded == NULL && candidates[i].ntail != replay->policy->ntail)
-			elog(ERROR, "a candidate of decision " INT64_FORMAT " does not fit its policy version",
-				 logged->decision_id);
 	}
 	if (logged->dim == replay->policy->dim)
 		memcpy(shared, logged->features, sizeof(float4) * logged->dim);
-	memset(again, 0, sizeof(XsDecision));
-	again->decision_id = logged->decision_id;
-	again->cohort = logged->cohort;
 	again->ncandidates = logged->ncandidates;
 	again->candidates = candidates;
 	xs_score_and_draw(replay->policy, replay->model, shared, candidates, again);
@@ -163,15 +175,53 @@ texts_differ(const char *field, const char *a, const char *b, Difference *out)
 static bool
 numbers_differ(const char *field, double a, double b, Difference *out)
 {
-	if (memcmp(&a, &b, sizeof(double)) == 0)
+	if (a == b || memcmp(&a, &b, sizeof(double)) == 0)	/* NaNs are alike, and candidates lose the sign of 0 */
 		return false;
 	*out = (Difference) {field, number(a), number(b)};
 	return true;
 }
 
+/* What no decision under this policy version can have logged. */
+static bool
+misfits(const XsPolicy *policy, const XsDecision *logged, Difference *out)
+{
+	if (numbers_differ("encoding", logged->encoding, policy->encoding, out))
+		return true;
+	for (int i = 0; i < logged->ncandidates; i++)
+	{
+		const XsCandidate *c = &logged->candidates[i];
+
+		if (c->arm >= XS_NARMS(policy))
+		{
+			*out = (Difference) {"candidates", psprintf("arm %d", c->arm),
+				psprintf("arms 0 to %d", XS_NARMS(policy) - 1)};
+			return true;
+		}
+		if (c->excluded == NULL &&
+			numbers_differ(psprintf("length of tail of arm %d", c->arm), c->ntail, policy->ntail, out))
+			return true;
+	}
+	return logged->product != NULL &&
+		numbers_differ("length of features", logged->dim, policy->dim, out);
+}
+
+static bool
+features_differ(const XsPolicy *policy, const XsDecision *logged, const XsDecision *again, Difference *out)
+{
+	if (numbers_differ("length of features", logged->dim, again->dim, out))
+		return true;
+	for (int i = 0; i < logged->dim; i++)
+		if (numbers_differ(psprintf("feature %s", xs_column_name(policy, i)),
+						   logged->features[i], again->features[i], out))
+			return true;
+	return false;
+}
+
 static bool
 candidates_differ(const XsPolicy *policy, const XsDecision *logged, const XsDecision *again, Difference *out)
 {
+	if (numbers_differ("number of candidates", logged->ncandidates, again->ncandidates, out))
+		return true;
 	for (int i = 0; i < logged->ncandidates; i++)
 	{
 		const XsCandidate *a = &logged->candidates[i];
@@ -203,9 +253,11 @@ contributions_differ(const XsDecision *logged, const XsDecision *again, Differen
 static bool
 differs(const XsPolicy *policy, const XsDecision *logged, const XsDecision *again, Difference *out)
 {
-	return candidates_differ(policy, logged, again, out) ||
+	return texts_differ("cohort", logged->cohort, again->cohort, out) ||
+		candidates_differ(policy, logged, again, out) ||
 		texts_differ("product", logged->product, again->product, out) ||
 		texts_differ("channel", logged->channel, again->channel, out) ||
+		features_differ(policy, logged, again, out) ||
 		numbers_differ("probability", logged->probability, again->probability, out) ||
 		numbers_differ("expected", logged->expected, again->expected, out) ||
 		texts_differ("mode", logged->mode, again->mode, out) ||
@@ -227,7 +279,7 @@ read_logged(int64 decision_id, XsDecision *logged)
 }
 
 /*
- * xsell_replay(decision_id bigint) RETURNS (decision_id, identical, field, logged, replayed)
+ * xsell_replay(decision_id bigint) RETURNS (identical, field, logged, replayed)
  *
  * identical: everything came out again to the last bit; else the first field that
  * did not, with both values.  Runs on a standby.
@@ -239,29 +291,31 @@ xsell_replay(PG_FUNCTION_ARGS)
 	XsDecision	logged;
 	XsDecision	again;
 	Difference	difference = {0};
-	Datum		values[5];
-	bool		nulls[5] = {false};
-	bool		identical = true;
+	Datum		values[4];
+	bool		nulls[4] = {false};
+	bool		identical;
 
 	read_logged(PG_GETARG_INT64(0), &logged);
-
-	/* Candidates are missing where none were looked at: paused, contact in progress. */
-	if (logged.ncandidates > 0)
+	load_policy(replay, &logged);
+	identical = !misfits(replay->policy, &logged, &difference);
+	if (identical)
 	{
-		load_policy(replay, &logged);
-		load_model(replay, &logged);
-		decide_again(replay, &logged, &again);
+		begin_again(replay->policy, &logged, &again);
+		if (logged.ncandidates > 0 && !replay->policy->paused)
+		{
+			load_model(replay, &logged);
+			decide_again(replay, &logged, &again);
+		}
 		identical = !differs(replay->policy, &logged, &again, &difference);
 	}
 
-	values[0] = Int64GetDatum(logged.decision_id);
-	values[1] = BoolGetDatum(identical);
-	nulls[2] = nulls[3] = nulls[4] = identical;
+	values[0] = BoolGetDatum(identical);
+	nulls[1] = nulls[2] = nulls[3] = identical;
 	if (!identical)
 	{
-		values[2] = CStringGetTextDatum(difference.field);
-		values[3] = CStringGetTextDatum(difference.logged);
-		values[4] = CStringGetTextDatum(difference.replayed);
+		values[1] = CStringGetTextDatum(difference.field);
+		values[2] = CStringGetTextDatum(difference.logged);
+		values[3] = CStringGetTextDatum(difference.replayed);
 	}
 	return HeapTupleGetDatum(heap_form_tuple(replay->result, values, nulls));
 }

@@ -52,7 +52,7 @@ CREATE FUNCTION @extschema@.xsell_rank(
 COMMENT ON FUNCTION @extschema@.xsell_rank IS 'Every candidate of the decision that xsell_decide would make now, with its probability or the reason of its exclusion; writes nothing';
 
 CREATE FUNCTION @extschema@.xsell_replay(
-	decision_id bigint, OUT decision_id bigint, OUT identical boolean, OUT field text, OUT logged text, OUT replayed text)
+	decision_id bigint, OUT identical boolean, OUT field text, OUT logged text, OUT replayed text)
 	RETURNS record
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_replay';
 COMMENT ON FUNCTION @extschema@.xsell_replay IS 'Derives a logged decision again from the journal and names the first field that differs';
@@ -61,3 +61,7 @@ CREATE FUNCTION @extschema@.xsell_explain(decision_id bigint)
 	RETURNS TABLE (feature text, value real, contribution real)
 	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_explain';
 COMMENT ON FUNCTION @extschema@.xsell_explain IS 'The largest addends of a decision''s linear predictor, by feature';
+
+CREATE FUNCTION @extschema@.xsell_version() RETURNS text
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_version';
+COMMENT ON FUNCTION @extschema@.xsell_version IS 'Version of the loaded library; pg_extension.extversion is that of the SQL objects';

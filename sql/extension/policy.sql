@@ -4,7 +4,10 @@
  * Every statement that changes them publishes a new version of the policy of
  * each agent whose definition it changed: the whole definition is compiled
  * against the agent's customer table, and stored in xsell.policy, from which
- * decisions load it.  What does not compile is not stored.
+ * decisions load it.  What does not compile is not stored.  The publisher also
+ * keeps the references between the tables, for foreign keys would get in the way
+ * of pg_restore -j: deleting an agent, an offer or a channel deletes what belongs
+ * to it, and naming one that does not exist is an error.
  */
 
 CREATE TABLE xsell.product (
@@ -53,7 +56,7 @@ COMMENT ON COLUMN xsell.agent.control_share IS 'Share of customers, by a stable 
 COMMENT ON COLUMN xsell.agent.seed IS 'Key of the random numbers that draw arms and groups';
 
 CREATE TABLE xsell.channel (
-	agent				text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
+	agent				text NOT NULL,
 	channel				text NOT NULL CHECK (channel <> ''),
 	observation_window	interval NOT NULL DEFAULT '14 days' CHECK (observation_window > '0 seconds'),
 	consent				text,
@@ -66,8 +69,8 @@ COMMENT ON COLUMN xsell.channel.consent IS 'Boolean expression that must be true
 COMMENT ON COLUMN xsell.channel.attributes IS 'Scalar attributes; expressions read them as channel.KEY';
 
 CREATE TABLE xsell.offer (
-	agent		text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
-	product		text NOT NULL REFERENCES xsell.product ON UPDATE CASCADE,
+	agent		text NOT NULL,
+	product		text NOT NULL,
 	propensity	text,
 	value		text,
 	cost		text,
@@ -85,7 +88,7 @@ COMMENT ON COLUMN xsell.offer.active IS 'Inactive offers are never made';
 COMMENT ON COLUMN xsell.offer.valid IS 'When the offer may be made';
 
 CREATE TABLE xsell.feature (
-	agent		text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
+	agent		text NOT NULL,
 	feature		text NOT NULL CHECK (feature <> ''),
 	expression	text NOT NULL,
 	center		float8 CHECK (center BETWEEN -1e300 AND 1e300),
@@ -102,15 +105,13 @@ COMMENT ON COLUMN xsell.feature.clip IS 'Numeric: the scaled value is clipped to
 COMMENT ON COLUMN xsell.feature.levels IS 'Text: the values told apart; all others share the level "other"';
 
 CREATE TABLE xsell.rule (
-	agent		text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
+	agent		text NOT NULL,
 	rule		text NOT NULL CHECK (rule <> ''),
 	kind		text NOT NULL CHECK (kind IN ('eligibility', 'applicability', 'suitability')),
 	product		text,
 	channel		text,
 	expression	text NOT NULL,
-	PRIMARY KEY (agent, rule),
-	FOREIGN KEY (agent, product) REFERENCES xsell.offer ON UPDATE CASCADE ON DELETE CASCADE,
-	FOREIGN KEY (agent, channel) REFERENCES xsell.channel ON UPDATE CASCADE ON DELETE CASCADE
+	PRIMARY KEY (agent, rule)
 );
 COMMENT ON TABLE xsell.rule IS 'Conditions of offering: must be true, or the offer is not made';
 COMMENT ON COLUMN xsell.rule.kind IS 'eligibility (may have it), applicability (makes sense), suitability (is right for the customer); evaluated in this order';
@@ -119,15 +120,13 @@ COMMENT ON COLUMN xsell.rule.channel IS 'The channel it binds; NULL: all';
 COMMENT ON COLUMN xsell.rule.expression IS 'Boolean expression; false and NULL both exclude';
 
 CREATE TABLE xsell.cap (
-	agent		text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
+	agent		text NOT NULL,
 	cap			text NOT NULL CHECK (cap <> ''),
 	product		text,
 	channel		text,
 	max_offers	integer NOT NULL CHECK (max_offers BETWEEN 0 AND 1000),
-	per			interval NOT NULL CHECK (per > '0 seconds'),
-	PRIMARY KEY (agent, cap),
-	FOREIGN KEY (agent, product) REFERENCES xsell.offer ON UPDATE CASCADE ON DELETE CASCADE,
-	FOREIGN KEY (agent, channel) REFERENCES xsell.channel ON UPDATE CASCADE ON DELETE CASCADE
+	per			interval NOT NULL CHECK (per > '0 seconds' AND per <= '100 years'),
+	PRIMARY KEY (agent, cap)
 );
 COMMENT ON TABLE xsell.cap IS 'Most offers that a customer may get of a product, through a channel, or at all, within a sliding period';
 COMMENT ON COLUMN xsell.cap.product IS 'The product counted and capped; NULL: all together';
@@ -136,7 +135,7 @@ COMMENT ON COLUMN xsell.cap.max_offers IS 'Offers allowed within the period';
 COMMENT ON COLUMN xsell.cap.per IS 'Length of the period';
 
 CREATE TABLE xsell.outcome_kind (
-	agent		text NOT NULL REFERENCES xsell.agent ON UPDATE CASCADE ON DELETE CASCADE,
+	agent		text NOT NULL,
 	outcome		text NOT NULL CHECK (outcome <> ''),
 	reward		float8 NOT NULL CHECK (reward BETWEEN 0 AND 1),
 	PRIMARY KEY (agent, outcome)

@@ -17,7 +17,32 @@ ALTER TABLE xsell.cap OWNER TO @extowner@;
 ALTER TABLE xsell.outcome_kind OWNER TO @extowner@;
 ALTER TABLE xsell.policy OWNER TO @extowner@;
 
--- What reads or writes the journal is granted by its owner, role by role.
--- Types, aggregates and accessors of states compute, and are everyone's.
-REVOKE ALL ON FUNCTION @extschema@.xsell_create_journal FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION @extschema@.xsell_create_journal TO @extowner@ WITH GRANT OPTION;
+-- What reads or writes the journal is granted by whoever installed it, role by
+-- role.  Types, aggregates and functions of model states compute only, and are
+-- everyone's.
+REVOKE ALL ON FUNCTION
+	@extschema@.xsell_create_journal,
+	@extschema@.xsell_create_partition,
+	@extschema@.xsell_choose,
+	@extschema@.xsell_record,
+	@extschema@.xsell_decide,
+	@extschema@.xsell_rank,
+	@extschema@.xsell_replay,
+	@extschema@.xsell_explain,
+	@extschema@.xsell_reward,
+	@extschema@.xsell_learn,
+	@extschema@.xsell_rebuild_evidence
+	FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+	@extschema@.xsell_create_journal,
+	@extschema@.xsell_create_partition,
+	@extschema@.xsell_choose,
+	@extschema@.xsell_record,
+	@extschema@.xsell_decide,
+	@extschema@.xsell_rank,
+	@extschema@.xsell_replay,
+	@extschema@.xsell_explain,
+	@extschema@.xsell_reward,
+	@extschema@.xsell_learn,
+	@extschema@.xsell_rebuild_evidence
+	TO @extowner@ WITH GRANT OPTION;

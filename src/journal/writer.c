@@ -3,6 +3,8 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "access/htup_details.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
@@ -88,6 +90,39 @@ static XsStatement insert_late = {
 	.argtypes = {INT8OID, TEXTOID}
 };
 
+static bool
+is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+}
+
+/* What the log promises of its rows; in place of CHECK constraints (see journal.sql). */
+static void
+check_decision(const XsDecision *decision)
+{
+	bool		offer = decision->product != NULL;
+	const char *wrong = NULL;
+
+	if (!is_one_of(decision->cohort, "agent", "control", "agent"))
+		wrong = "cohort";
+	else if (offer ? !is_one_of(decision->mode, "exploit", "explore", "control") :
+			 strcmp(decision->mode, "none") != 0)
+		wrong = "mode";
+	else if (offer && decision->channel == NULL)
+		wrong = "channel";
+	else if (offer && !(decision->probability > 0 && decision->probability <= 1))
+		wrong = "probability";
+	else if (offer && !isfinite(decision->expected))
+		wrong = "expected";
+	else if (offer && !isfinite(decision->linear_predictor))
+		wrong = "linear_predictor";
+	if (wrong != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("decision " INT64_FORMAT " has an invalid %s", decision->decision_id, wrong),
+				 errdetail("It was not recorded.")));
+}
+
 /* One statement with its own SPI connection. */
 static void
 write_row(XsStatement *statement, const Datum *values, const char *nulls)
@@ -136,6 +171,7 @@ xs_write_decision(const XsDecision *decision)
 	Datum		values[COLUMNS] = {0};
 	char		nulls[COLUMNS];
 
+	check_decision(decision);
 	memset(nulls, ' ', sizeof(nulls));
 	values[DECISION_ID] = Int64GetDatum(decision->decision_id);
 	values[CUSTOMER_KEY] = decision->customer_key;

@@ -10,23 +10,27 @@
 
 #define LANES 4
 
-/* aligned(8): rows of a triangle start anywhere */
-typedef double Lanes __attribute__((vector_size(32), aligned(8), may_alias));
+/* Two lanes; two pairs make the four.  aligned(8): rows of a triangle start anywhere. */
+typedef double Pair __attribute__((vector_size(16), aligned(8), may_alias));
 
-#define AS_LANES(p) (*(const Lanes *) (p))
-#define SUM_OF_LANES(s) (((s)[0] + (s)[1]) + ((s)[2] + (s)[3]))
+#define PAIR_AT(p) (*(const Pair *) (p))
+#define SUM_OF_LANES(l01, l23) (((l01)[0] + (l01)[1]) + ((l23)[0] + (l23)[1]))
 
 /* a . b: the lanes, then the rest in index order */
 static double
 dot(const double *a, const double *b, int n)
 {
-	Lanes		lanes = {0.0, 0.0, 0.0, 0.0};
+	Pair		l01 = {0.0, 0.0};
+	Pair		l23 = {0.0, 0.0};
 	double		sum;
 	int			i;
 
 	for (i = 0; i + LANES <= n; i += LANES)
-		lanes += AS_LANES(a + i) * AS_LANES(b + i);
-	sum = SUM_OF_LANES(lanes);
+	{
+		l01 += PAIR_AT(a + i) * PAIR_AT(b + i);
+		l23 += PAIR_AT(a + i + 2) * PAIR_AT(b + i + 2);
+	}
+	sum = SUM_OF_LANES(l01, l23);
 	for (; i < n; i++)
 		sum += a[i] * b[i];
 	return sum;
@@ -132,29 +136,38 @@ four_rows(const double *t, int i, const double *x, double y[LANES])
 	const double *r1 = r0 + i + 1;
 	const double *r2 = r1 + i + 2;
 	const double *r3 = r2 + i + 3;
-	Lanes		s0 = {0.0, 0.0, 0.0, 0.0},
-				s1 = s0,
-				s2 = s0,
-				s3 = s0;
+	Pair		zero = {0.0, 0.0};
+	Pair		a0 = zero,		/* lanes 0 and 1 of each row */
+				a1 = zero,
+				a2 = zero,
+				a3 = zero;
+	Pair		b0 = zero,		/* lanes 2 and 3 */
+				b1 = zero,
+				b2 = zero,
+				b3 = zero;
 	int			j;
 
 	for (j = 0; j < i; j += LANES)
 	{
-		Lanes		v = AS_LANES(x + j);
+		Pair		u = PAIR_AT(x + j);
+		Pair		v = PAIR_AT(x + j + 2);
 
-		s0 += AS_LANES(r0 + j) * v;
-		s1 += AS_LANES(r1 + j) * v;
-		s2 += AS_LANES(r2 + j) * v;
-		s3 += AS_LANES(r3 + j) * v;
+		a0 += PAIR_AT(r0 + j) * u;
+		a1 += PAIR_AT(r1 + j) * u;
+		a2 += PAIR_AT(r2 + j) * u;
+		a3 += PAIR_AT(r3 + j) * u;
+		b0 += PAIR_AT(r0 + j + 2) * v;
+		b1 += PAIR_AT(r1 + j + 2) * v;
+		b2 += PAIR_AT(r2 + j + 2) * v;
+		b3 += PAIR_AT(r3 + j + 2) * v;
 	}
-	y[0] = SUM_OF_LANES(s0) + r0[i] * x[i];
-	y[1] = SUM_OF_LANES(s1) + r1[i] * x[i] + r1[i + 1] * x[i + 1];
-	y[2] = SUM_OF_LANES(s2) + r2[i] * x[i] + r2[i + 1] * x[i + 1] + r2[i + 2] * x[i + 2];
-	y[3] = SUM_OF_LANES(s3) + r3[i] * x[i] + r3[i + 1] * x[i + 1] + r3[i + 2] * x[i + 2] +
-		r3[i + 3] * x[i + 3];
+	y[0] = SUM_OF_LANES(a0, b0) + r0[i] * x[i];
+	y[1] = SUM_OF_LANES(a1, b1) + r1[i] * x[i] + r1[i + 1] * x[i + 1];
+	y[2] = SUM_OF_LANES(a2, b2) + r2[i] * x[i] + r2[i + 1] * x[i + 1] + r2[i + 2] * x[i + 2];
+	/* a row of four whole lanes: dot has no rest here */
+	y[3] = ((a3[0] + r3[i] * x[i]) + (a3[1] + r3[i + 1] * x[i + 1])) +
+		((b3[0] + r3[i + 2] * x[i + 2]) + (b3[1] + r3[i + 3] * x[i + 3]));
 }
-
-
 
 double
 xs_lower_norm2(const double *t, int d, const float *x)
@@ -178,7 +191,7 @@ xs_lower_norm2(const double *t, int d, const float *x)
 		y[0] = dot(t + XS_PACKED_INDEX(i, 0), wide, i + 1);
 		square[r] += y[0] * y[0];
 	}
-	return SUM_OF_LANES(square);
+	return (square[0] + square[1]) + (square[2] + square[3]);
 }
 
 double

@@ -39,6 +39,7 @@
 /* A version row as it was read. */
 typedef struct Version
 {
+	Oid			table;
 	int64		number;
 	TransactionId xmin;
 } Version;
@@ -188,13 +189,13 @@ column(HeapTuple row, TupleDesc desc, const char *name, bool *isnull)
 static Version
 version_of(HeapTuple row, int64 number)
 {
-	return (Version) {.number = number,.xmin = HeapTupleHeaderGetRawXmin(row->t_data)};
+	return (Version) {.table = row->t_tableOid,.number = number,.xmin = HeapTupleHeaderGetRawXmin(row->t_data)};
 }
 
 static bool
 same_version(const Version *a, const Version *b)
 {
-	return a->number == b->number && a->xmin == b->xmin;
+	return a->table == b->table && a->number == b->number && a->xmin == b->xmin;
 }
 
 /* ---- loading ---- */
@@ -243,7 +244,7 @@ read_learner(const char *name, Version *version, int64 *folded_to)
 	HeapTuple	row;
 	bool		isnull;
 
-	*version = (Version) {0};
+	*version = (Version) {.table = relid};
 	*folded_to = 0;
 	if (!OidIsValid(relid))
 		(void) xs_journal_key_type();	/* raises the error with its hint */
@@ -262,6 +263,7 @@ refresh_model(CachedAgent *cached)
 	Version		version;
 
 	read_learner(agent->name, &version, &agent->folded_to);
+	cached->model_committed &= version.table == cached->learner_row.table;
 	if (agent->model != NULL && version.number == cached->learner_row.number &&
 		(same_version(&version, &cached->learner_row) || cached->model_committed))
 	{

@@ -238,6 +238,13 @@ asked_channel(const XsPolicy *policy, const char *channel)
 	return c;
 }
 
+void
+xs_check_asked(const XsPolicy *policy, ArrayType *products, const char *channel)
+{
+	(void) asked_offers(policy, products);
+	(void) asked_channel(policy, channel);
+}
+
 int
 xs_candidates(const XsPolicy *policy, XsProgram *program, ArrayType *products, const char *channel,
 			  const XsContacts *contacts, TimestampTz now, XsCandidate **out)

@@ -21,6 +21,9 @@ extern int	xs_candidates(const XsPolicy *policy, XsProgram *program, ArrayType *
 						  const char *channel, const XsContacts *contacts, TimestampTz now,
 						  XsCandidate **candidates);
 
+/* The errors of xs_candidates alone, for calls that get no offer anyway. */
+extern void xs_check_asked(const XsPolicy *policy, ArrayType *products, const char *channel);
+
 /* How long a contact matters to the agent's caps: its oldest contact that still counts. */
 extern TimestampTz xs_caps_since(const XsPolicy *policy, TimestampTz now);
 

@@ -140,6 +140,13 @@ read_agent(XsPolicy *policy, JsonbContainer *agent)
 	policy->seed = integer_of(agent, "seed");
 }
 
+/* A closed upper bound allows that microsecond too, an open lower one starts after it. */
+static TimestampTz
+after(TimestampTz bound, bool next)
+{
+	return next && !TIMESTAMP_NOT_FINITE(bound) ? bound + 1 : bound;
+}
+
 static void
 read_validity(XsOffer *offer, JsonbContainer *object)
 {
@@ -152,11 +159,10 @@ read_validity(XsOffer *offer, JsonbContainer *object)
 	range_deserialize(lookup_type_cache(TSTZRANGEOID, TYPECACHE_RANGE_INFO),
 					  DatumGetRangeTypeP(range), &lower, &upper, &empty);
 
-	/* A closed upper bound allows that microsecond too, an open lower one starts after it. */
 	offer->valid_from = empty ? DT_NOEND : lower.infinite ? DT_NOBEGIN
-		: DatumGetTimestampTz(lower.val) + (lower.inclusive ? 0 : 1);
+		: after(DatumGetTimestampTz(lower.val), !lower.inclusive);
 	offer->valid_until = empty ? DT_NOBEGIN : upper.infinite ? DT_NOEND
-		: DatumGetTimestampTz(upper.val) + (upper.inclusive ? 1 : 0);
+		: after(DatumGetTimestampTz(upper.val), upper.inclusive);
 }
 
 static void

@@ -12,6 +12,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
+#include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/optimizer.h"
@@ -115,9 +116,18 @@ qualifier(const ColumnRef *ref)
 	return NULL;
 }
 
-static bool
-uses_walker(Node *node, void *uses)
+/* What a walk over a raw tree finds. */
+typedef struct Uses
 {
+	const char *text;
+	int			uses;
+} Uses;
+
+static bool
+uses_walker(Node *node, void *arg)
+{
+	Uses	   *found = arg;
+
 	if (node == NULL)
 		return false;
 	if (IsA(node, ColumnRef))
@@ -125,17 +135,17 @@ uses_walker(Node *node, void *uses)
 		const char *q = qualifier((ColumnRef *) node);
 
 		if (q != NULL && strcmp(q, "product") == 0)
-			*(int *) uses |= XS_USES_PRODUCT;
+			found->uses |= XS_USES_PRODUCT;
 		if (q != NULL && strcmp(q, "channel") == 0)
-			*(int *) uses |= XS_USES_CHANNEL;
+			found->uses |= XS_USES_CHANNEL;
 	}
 	if (IsA(node, SubLink))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("an expression may not contain a subquery"),
 				 errhint("Bring the value in as a column of the customer row, or call a function that is STABLE."),
-				 errposition(((SubLink *) node)->location + 1)));
-	return raw_expression_tree_walker(node, uses_walker, uses);
+				 errposition(pg_mbstrlen_with_len(found->text, ((SubLink *) node)->location) + 1)));
+	return raw_expression_tree_walker(node, uses_walker, arg);
 }
 
 /* Which of product and channel the expression reads (XS_USES_*). */
@@ -144,12 +154,12 @@ xs_expression_uses(const char *text, const char *what)
 {
 	XsExpression expression = {.text = text,.what = what};
 	XsExpressionContext context = {.expression = &expression,.parsing = true};
-	int			uses = 0;
+	Uses		found = {.text = text};
 
 	xs_push_expression_context(&context);
-	(void) uses_walker(parse_raw(text), &uses);
+	(void) uses_walker(parse_raw(text), &found);
 	error_context_stack = context.callback.previous;
-	return uses;
+	return found.uses;
 }
 
 /* ---- names ---- */
@@ -388,7 +398,7 @@ transform(const XsExpression *expression, const XsScope *scope)
 	pstate->p_ref_hook_state = (void *) scope;
 	node = transformExpr(pstate, parse_raw(expression->text), EXPR_KIND_OTHER);
 
-	if (pstate->p_hasAggs || pstate->p_hasWindowFuncs || pstate->p_hasTargetSRFs || pstate->p_hasSubLinks)
+	if (pstate->p_hasAggs || pstate->p_hasWindowFuncs || pstate->p_hasSubLinks || expression_returns_set(node))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("an expression may not contain aggregates, window functions or set-returning functions"),

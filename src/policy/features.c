@@ -3,7 +3,7 @@
  */
 #include "postgres.h"
 
-#include "fmgr.h"
+#include "../compat.h"
 #include "program.h"
 
 static float4

@@ -40,6 +40,7 @@ typedef struct Variants
 {
 	int			by_offer;		/* factors of the index: 0 if it does not use product */
 	int			by_channel;
+	int			n;
 	Compiled  **compiled;
 } Variants;
 
@@ -96,16 +97,37 @@ xs_program_valid(const XsProgram *program)
 	return program->valid;
 }
 
-MemoryContext
-xs_program_retire(XsProgram *program)
+static void
+forget(void *arg)
 {
+	XsProgram  *program = arg;
+
 	for (XsProgram **link = &programs; *link != NULL; link = &(*link)->next)
 		if (*link == program)
 		{
 			*link = program->next;
 			break;
 		}
+}
+
+MemoryContext
+xs_program_retire(XsProgram *program)
+{
+	forget(program);
 	return program->context;
+}
+
+/* From now on, until its context is gone, also by an error further up. */
+static void
+watch(XsProgram *program)
+{
+	MemoryContextCallback *at_end = MemoryContextAllocZero(program->context, sizeof(MemoryContextCallback));
+
+	at_end->func = forget;
+	at_end->arg = program;
+	MemoryContextRegisterResetCallback(program->context, at_end);
+	program->next = programs;
+	programs = program;
 }
 
 /* ---- compilation ---- */
@@ -146,7 +168,6 @@ compile_variants(XsProgram *program, const XsExpression *expression, XsScope *sc
 	Variants   *v = &program->variants[expression->number];
 	int			noffers = expression->uses & XS_USES_PRODUCT ? policy->noffers : 1;
 	int			nchannels = expression->uses & XS_USES_CHANNEL ? policy->nchannels : 1;
-	int			n = 0;
 
 	v->by_offer = expression->uses & XS_USES_PRODUCT ? nchannels : 0;
 	v->by_channel = expression->uses & XS_USES_CHANNEL ? 1 : 0;
@@ -156,7 +177,7 @@ compile_variants(XsProgram *program, const XsExpression *expression, XsScope *sc
 	if (noffers * nchannels == 0)
 	{
 		scope->offer = scope->channel = -1;
-		v->compiled[0] = compile_one(program, expression, scope, NULL, 0);
+		v->compiled[v->n++] = compile_one(program, expression, scope, NULL, 0);
 		return;
 	}
 	for (int offer = 0; offer < noffers; offer++)
@@ -165,14 +186,17 @@ compile_variants(XsProgram *program, const XsExpression *expression, XsScope *sc
 			CHECK_FOR_INTERRUPTS();
 			scope->offer = expression->uses & XS_USES_PRODUCT ? offer : -1;
 			scope->channel = expression->uses & XS_USES_CHANNEL ? channel : -1;
-			v->compiled[n] = compile_one(program, expression, scope, v->compiled, n);
-			n++;
+			v->compiled[v->n] = compile_one(program, expression, scope, v->compiled, v->n);
+			v->n++;
 		}
 }
 
+/* A constant NULL, as a missing attribute is, fits every kind. */
 static XsFeatureKind
 kind_of(const Expr *expr)
 {
+	if (IsA(expr, Const) && ((Const *) expr)->constisnull)
+		return XS_FEATURE_UNKNOWN;
 	switch (exprType((Node *) expr))
 	{
 		case BOOLOID:
@@ -182,6 +206,33 @@ kind_of(const Expr *expr)
 		default:
 			return XS_FEATURE_TEXT;
 	}
+}
+
+/* The kind of a feature for all arms. */
+static XsFeatureKind
+common_kind(const XsPolicy *policy, const XsFeature *feature, const Variants *v)
+{
+	XsFeatureKind common = XS_FEATURE_UNKNOWN;
+
+	for (int i = 0; i < v->n; i++)
+	{
+		XsFeatureKind kind = kind_of(v->compiled[i]->expr);
+
+		if (common == XS_FEATURE_UNKNOWN)
+			common = kind;
+		else if (kind != XS_FEATURE_UNKNOWN && kind != common)
+			ereport(ERROR,
+					(errcode(ERRCODE_DATATYPE_MISMATCH),
+					 errmsg("feature \"%s\" of agent \"%s\" is %s for one arm and %s for another",
+							feature->feature, policy->agent,
+							xs_feature_kind_name(common), xs_feature_kind_name(kind)),
+					 errhint("Give the attributes that it reads one type, or cast the expression.")));
+	}
+	if (common != XS_FEATURE_UNKNOWN)
+		return common;
+	if (feature->kind != XS_FEATURE_UNKNOWN)
+		return feature->kind;
+	return feature->nlevels > 0 ? XS_FEATURE_TEXT : XS_FEATURE_NUMERIC;
 }
 
 /* Fails if a feature has another kind than its encoding was made for. */
@@ -222,9 +273,9 @@ compile_all(XsProgram *program, XsPolicy *policy, TupleDesc row, Oid key_type)
 	for (int i = 0; i < policy->nfeatures; i++)
 	{
 		XsFeature  *feature = &policy->features[i];
-		Variants   *v = &program->variants[feature->expression->number];
 
-		check_kind(policy, feature, kind_of(v->compiled[0]->expr));
+		check_kind(policy, feature,
+				   common_kind(policy, feature, &program->variants[feature->expression->number]));
 	}
 }
 
@@ -255,8 +306,7 @@ xs_program_compile(XsPolicy *policy, TupleDesc row, Oid key_type, MemoryContext 
 
 	MemoryContextSwitchTo(caller);
 	MemoryContextSetParent(context, parent);
-	program->next = programs;
-	programs = program;
+	watch(program);
 	return program;
 }
 

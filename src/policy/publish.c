@@ -39,6 +39,7 @@
 #include "expression.h"
 #include "policy.h"
 #include "program.h"
+#include "publish.h"
 
 PG_FUNCTION_INFO_V1(xsell_publish);
 
@@ -105,12 +106,8 @@ policy_owner(void)
 	return owner;
 }
 
-/*
- * Runs SQL as the owner of the policy tables, so that who edits a policy needs
- * no rights on its history; it sees the newest rows, also under REPEATABLE READ.
- */
-static void
-execute_as_owner(const char *sql, int nargs, Oid *argtypes, Datum *values, const char *nulls)
+void
+xs_execute_as_policy_owner(const char *sql, int nargs, Oid *argtypes, Datum *values, const char *nulls)
 {
 	SPIPlanPtr	plan;
 	Oid			user;
@@ -123,10 +120,29 @@ execute_as_owner(const char *sql, int nargs, Oid *argtypes, Datum *values, const
 	if (plan == NULL)
 		elog(ERROR, "could not plan: %s", SPI_result_code_string(SPI_result));
 	if (snapshot)
-		SPI_execute_snapshot(plan, values, nulls, GetLatestSnapshot(), InvalidSnapshot, false, false, 0);
+		SPI_execute_snapshot(plan, values, nulls, GetLatestSnapshot(), InvalidSnapshot, false, true, 0);
 	else
 		SPI_execute_plan(plan, values, nulls, false, 0);
 	SetUserIdAndSecContext(user, context);
+}
+
+/*
+ * A definition is compared with, and read by, sessions with other settings: so
+ * numbers, times and intervals are written in one way.
+ */
+static int
+pin_output_format(void)
+{
+	static const char *const settings[][2] = {
+		{"datestyle", "ISO, YMD"}, {"intervalstyle", "postgres"},
+		{"timezone", "UTC"}, {"extra_float_digits", "1"}
+	};
+	int			nest_level = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return nest_level;
 }
 
 /* {"FEATURE": "KIND", ...} of a compiled policy. */
@@ -173,6 +189,12 @@ compile(const char *agent, int32 version, Oid customer_table, Jsonb *definition)
 				 errdetail("%d offers through %d channels make %d arms, and at most %d are possible.",
 						   policy->noffers, policy->nchannels, XS_NARMS(policy), XS_MAX_ARMS)));
 
+	if (policy->customer_key->uses & XS_USES_ARM)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("customer_key of agent \"%s\" reads product or channel", agent),
+				 errdetail("The key tells who the customer is, whatever is offered.")));
+
 	program = xs_program_compile(policy, RelationGetDescr(rel), InvalidOid, policy->context);
 	xs_layout(policy);
 	types = feature_types(policy);
@@ -200,19 +222,39 @@ publish_one(HeapTuple row, TupleDesc desc)
 	if (deleted)
 	{
 		nulls[2] = 'n';
-		execute_as_owner("INSERT INTO xsell.policy (agent, policy_version, definition) VALUES ($1, $2, $3)",
-						 3, argtypes, values, nulls);
+		xs_execute_as_policy_owner("INSERT INTO xsell.policy (agent, policy_version, definition) VALUES ($1, $2, $3)",
+								   3, argtypes, values, nulls);
 		return;
 	}
 	values[3] = compile(TextDatumGetCString(values[0]), DatumGetInt32(values[1]), customer_table,
 						DatumGetJsonbP(definition));
-	execute_as_owner(insert_sql, 4, argtypes, values, nulls);
+	xs_execute_as_policy_owner(insert_sql, 4, argtypes, values, nulls);
+}
+
+/* The statements of a cascade are published with the statement that caused it. */
+static bool cascading = false;
+
+static void
+cascade(void)
+{
+	cascading = true;
+	PG_TRY();
+	{
+		xs_policy_cascade();
+	}
+	PG_FINALLY();
+	{
+		cascading = false;
+	}
+	PG_END_TRY();
 }
 
 Datum
 xsell_publish(PG_FUNCTION_ARGS)
 {
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	int			nest_level;
+	int			format_level;
 	SPITupleTable *changed;
 	uint64		n;
 
@@ -220,13 +262,18 @@ xsell_publish(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function xsell.publish can only be called as a trigger")));
-	if (!check_function_bodies)
+	if (!check_function_bodies || cascading)
 		return PointerGetDatum(NULL);
 
 	nest_level = xs_pin_search_path();
 	SPI_connect();
-	execute_as_owner("LOCK TABLE xsell.policy IN SHARE ROW EXCLUSIVE MODE", 0, NULL, NULL, NULL);
-	execute_as_owner(definitions_sql, 0, NULL, NULL, NULL);
+	xs_execute_as_policy_owner("LOCK TABLE xsell.policy IN SHARE ROW EXCLUSIVE MODE", 0, NULL, NULL, NULL);
+	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event) || TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
+		cascade();
+	xs_policy_check_integrity();
+	format_level = pin_output_format();
+	xs_execute_as_policy_owner(definitions_sql, 0, NULL, NULL, NULL);
+	xs_unpin_search_path(format_level);
 	changed = SPI_tuptable;
 	n = SPI_processed;
 	for (uint64 i = 0; i < n; i++)

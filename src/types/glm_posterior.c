@@ -56,6 +56,42 @@ posterior(const XsGlm *state, double precision)
 	return p;
 }
 
+/* The posterior that a call site used last: one state usually serves many rows. */
+typedef struct LastPosterior
+{
+	MemoryContext context;		/* of state and posterior */
+	XsGlm	   *state;			/* NULL: none */
+	double		precision;
+	Posterior	posterior;
+} LastPosterior;
+
+static const Posterior *
+last_posterior(FmgrInfo *site, const XsGlm *state, double precision)
+{
+	LastPosterior *last = site->fn_extra;
+	MemoryContext old;
+
+	if (last == NULL)
+	{
+		last = MemoryContextAllocZero(site->fn_mcxt, sizeof(LastPosterior));
+		last->context = AllocSetContextCreate(site->fn_mcxt, "xsell posterior", ALLOCSET_SMALL_SIZES);
+		site->fn_extra = last;
+	}
+	if (last->state != NULL && last->precision == precision && last->state->dim == state->dim &&
+		memcmp(last->state, state, XS_GLM_SIZE(state->dim)) == 0)
+		return &last->posterior;
+
+	last->state = NULL;
+	MemoryContextReset(last->context);
+	old = MemoryContextSwitchTo(last->context);
+	last->posterior = posterior(state, precision);
+	last->precision = precision;
+	last->state = palloc(XS_GLM_SIZE(state->dim));
+	memcpy(last->state, state, XS_GLM_SIZE(state->dim));
+	MemoryContextSwitchTo(old);
+	return &last->posterior;
+}
+
 /* Standard deviation of a coefficient: the norm of its column of T. */
 static double
 standard_error(const Posterior *p, int column)
@@ -133,7 +169,7 @@ xsell_glm_predict(PG_FUNCTION_ARGS)
 	const XsGlm *state = &xs_glm_value_arg(PG_GETARG_DATUM(0))->body;
 	int			dim;
 	const float *x = xs_check_features(PG_GETARG_ARRAYTYPE_P(1), &dim);
-	Posterior	p;
+	const Posterior *p;
 	double		mean;
 	double		variance;
 	Datum		values[3];
@@ -148,12 +184,12 @@ xsell_glm_predict(PG_FUNCTION_ARGS)
 				 errhint("Encode the row as the evidence's rows were, the intercept included.")));
 	if (get_call_result_type(fcinfo, NULL, &row) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	p = posterior(state, PG_GETARG_FLOAT8(2));
-	mean = xs_dot(p.mean, x, dim);
-	variance = xs_lower_norm2(p.factor, dim, x);
+	p = last_posterior(fcinfo->flinfo, state, PG_GETARG_FLOAT8(2));
+	mean = xs_dot(p->mean, x, dim);
+	variance = xs_lower_norm2(p->factor, dim, x);
 	values[0] = Float8GetDatum(mean);
 	values[1] = Float8GetDatum(sqrt(variance));
-	values[2] = Float8GetDatum(rate(p.link, mean, variance));
+	values[2] = Float8GetDatum(rate(p->link, mean, variance));
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(row), values, nulls));
 }
 

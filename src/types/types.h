@@ -17,6 +17,7 @@
 #include "nodes/nodes.h"
 #include "utils/array.h"
 
+#include "../compat.h"
 #include "../model/evidence.h"
 
 /* ---- values, for the rest of xsell ---- */
@@ -113,11 +114,5 @@ typedef struct XsField
  */
 extern bool xs_read_object(const char *text, const char *type, XsField *fields,
 						   int nfields, Node *context);
-
-/* Before 16 the errors of input functions cannot be saved in a context. */
-#ifndef ereturn
-#define errsave(context, ...) do { (void) (context); ereport(ERROR, __VA_ARGS__); } while (0)
-#define ereturn(context, result, ...) do { (void) (context); ereport(ERROR, __VA_ARGS__); } while (0)
-#endif
 
 #endif

@@ -2,7 +2,7 @@
 -- Golden values: test/data/golden, of programs that are not xsell.
 \set ON_ERROR_STOP on
 BEGIN;
-SELECT plan(51);
+SELECT plan(53);
 
 -- ------------------------------------------------------------------ rows --
 
@@ -198,6 +198,11 @@ WHERE g.i = g.j AND c.column_number = g.i + 1;
 SELECT cmp_ok(max(abs(p.mean - g.eta) + abs(p.sd - sqrt(g.var)) + abs(p.rate - g.p_mackay)), '<', 1e-5::float8,
 	'linear predictor, its sd and the moderated rate are golden')
 FROM logistic l JOIN golden_prediction g USING (lambda) JOIN design USING (row_id), LATERAL xsell_predict(l.glm, x, l.lambda / 16) p;
+
+SELECT is(count(DISTINCT (xsell_predict(l.glm, d.x, v.precision)).mean), 2::bigint, 'a prediction''s prior is not that of the row before')
+FROM logistic l, (VALUES (0.5::float8), (2)) v(precision), design d WHERE l.lambda = 1 AND d.row_id = 1;
+SELECT is(count(DISTINCT (xsell_predict(l.glm, d.x, 1)).mean), 3::bigint, 'a state''s prediction is not that of the state before')
+FROM logistic l, design d WHERE d.row_id = 1;
 
 -- ------------------------------------------------------------------ samples --
 

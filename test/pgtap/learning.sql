@@ -1,0 +1,325 @@
+-- learning.sql: outcomes are recorded once, and learned exactly once (promises 4, 5, 9 and 10).
+--
+-- Decisions are written straight into the log, so that features, predictors and
+-- times are whatever a test wants them to be.
+BEGIN;
+SET LOCAL client_min_messages = warning;
+SELECT xsell_create_journal('bigint');
+RESET client_min_messages;
+SELECT no_plan();
+
+-- An agent is its latest policy. Triggers would compile it against a customer table.
+CREATE FUNCTION pg_temp.agent(agent text, learning text, oracle text DEFAULT 'logistic', outcomes text DEFAULT '{}')
+RETURNS void LANGUAGE sql AS $$
+	INSERT INTO xsell.policy (agent, policy_version, definition)
+	SELECT $1, coalesce(max(policy_version), 0) + 1,
+		   jsonb_build_object('agent', jsonb_build_object('agent', $1, 'learning', $2, 'oracle', $3),
+							  'outcomes', $4::jsonb)
+	  FROM xsell.policy p WHERE p.agent = $1
+$$;
+
+-- A decision with four features that follow from its id; late, as xsell_decide says,
+-- if the learner has passed its id.
+CREATE FUNCTION pg_temp.offer(agent text, id bigint, product text DEFAULT 'card', encoding int DEFAULT 1)
+RETURNS bigint LANGUAGE sql AS $$
+	INSERT INTO xsell.decision (decision_id, customer_key, agent, cohort, product, channel, probability,
+		mode, reason, policy_version, model_version, encoding, linear_predictor, features, candidates, decided_by)
+	VALUES ($2, $2 % 1000, $1, 'agent', $3, CASE WHEN $3 <> '' THEN 'web' END, CASE WHEN $3 <> '' THEN 0.5 END,
+		CASE WHEN $3 <> '' THEN 'explore' ELSE 'none' END, 'test', 1, 0, $4,
+		sin($2 % 1009) * 3, ARRAY[1, sin($2 % 101), cos($2 % 211) * 4, ($2 % 2)]::real[], '[]', 'test');
+	INSERT INTO xsell.late SELECT $2, $1 FROM xsell.learner l WHERE l.agent = $1 AND l.folded_to >= $2 AND $3 <> '';
+	SELECT $2
+$$;
+
+-- The id of the n-th decision after a time.
+CREATE FUNCTION pg_temp.id(at timestamptz, n int DEFAULT 0) RETURNS bigint LANGUAGE sql IMMUTABLE AS $$
+	SELECT (((extract(epoch FROM $1) * 1000)::bigint - 1704067200000) << 22) + $2
+$$;
+
+CREATE FUNCTION pg_temp.clock(at text) RETURNS void LANGUAGE sql AS $$
+	SELECT set_config('xsell.simulated_now', $1, true)
+$$;
+
+-- Live evidence and the journal's differ in these rows.
+CREATE FUNCTION pg_temp.differs(agent text) RETURNS bigint LANGUAGE sql AS $$
+	SELECT count(*)
+	  FROM (SELECT product, encoding, bucket, beta, glm FROM xsell.evidence e WHERE e.agent = $1) live
+	  FULL JOIN xsell_rebuild_evidence($1) built USING (product, encoding, bucket)
+	 WHERE (live.beta = built.beta AND live.glm = built.glm) IS NOT TRUE
+$$;
+
+-- Evidence of one agent as one comparable text, without agent and versions.
+CREATE FUNCTION pg_temp.evidence(agent text) RETURNS text LANGUAGE sql AS $$
+	SELECT string_agg(concat_ws('|', product, encoding, bucket, beta, glm), E'\n' ORDER BY product, encoding, bucket)
+	  FROM xsell.evidence e WHERE e.agent = $1
+$$;
+
+-- ---- zeros first ----
+
+SELECT pg_temp.agent('a', 'online'), pg_temp.agent('b', 'deferred'), pg_temp.agent('never', 'off') \g /dev/null
+SELECT pg_temp.clock('2026-03-04 12:00+00') \g /dev/null
+SELECT pg_temp.offer('a', pg_temp.id('2026-03-04 10:00+00', n)) FROM generate_series(1, 5) n \g /dev/null
+SELECT pg_temp.clock('2026-03-04 12:00:01+00') \g /dev/null
+
+SELECT results_eq($$SELECT * FROM xsell_learn('a')$$, $$VALUES ('a', 5::bigint, 0::bigint, 1::bigint)$$,
+	'the learner folds what was decided');
+SELECT results_eq($$SELECT reward, previous, model_version FROM xsell.experience WHERE agent = 'a'$$,
+	$$SELECT 0::float8, NULL::float8, 1::bigint FROM generate_series(1, 5)$$, 'as zeros');
+SELECT is((SELECT glm FROM xsell.evidence WHERE agent = 'a'),
+	(SELECT xsell_glm_agg(features, 0, linear_predictor, 1, 'logit') FROM xsell.decision WHERE agent = 'a'),
+	'evidence is what the aggregate makes of the log');
+SELECT is((SELECT bucket FROM xsell.evidence WHERE agent = 'a'), '2026-03-02'::date, 'in the bucket of the week''s Monday');
+SELECT results_eq($$SELECT * FROM xsell_learn('a')$$, $$VALUES ('a', 0::bigint, 0::bigint, 1::bigint)$$,
+	'nothing is folded twice, and no new version made of nothing');
+
+-- ---- a conversion replaces its zero ----
+
+SELECT is(xsell_reward(pg_temp.id('2026-03-04 10:00+00', 3), 'conversion', 120), 'recorded', 'an outcome is recorded');
+SELECT results_eq($$SELECT decision_id, model_version, reward, previous FROM xsell.experience WHERE agent = 'a' AND previous IS NOT NULL$$,
+	$$VALUES (pg_temp.id('2026-03-04 10:00+00', 3), 2::bigint, 1::float8, 0::float8)$$, 'and learned at once by an online learner');
+SELECT is((SELECT glm FROM xsell.evidence WHERE agent = 'a'),
+	(SELECT xsell_glm_agg(features, (decision_id = pg_temp.id('2026-03-04 10:00+00', 3))::int, linear_predictor, 1, 'logit')
+	   FROM xsell.decision WHERE agent = 'a'), 'exactly as if the zero had never been');
+SELECT is((SELECT beta FROM xsell.evidence WHERE agent = 'a'),
+	(SELECT xsell_beta_agg(r) FROM unnest(ARRAY[0, 0, 1, 0, 0]::float8[]) r), 'in the Beta model too');
+SELECT is(xsell_reward(pg_temp.id('2026-03-04 10:00+00', 3), 'conversion'), 'duplicate', 'a repeat says so');
+SELECT is(count(*), 1::bigint, 'and changes nothing') FROM xsell.outcome;
+SELECT results_eq($$SELECT value, reward, customer_key, agent, recorded_by, occurred_at FROM xsell.outcome$$,
+	$$VALUES (120::float8, 1::float8, pg_temp.id('2026-03-04 10:00+00', 3) % 1000, 'a', session_user::text COLLATE "default", '2026-03-04 12:00:01+00'::timestamptz)$$,
+	'the first one stands, as it was said');
+SELECT is(xsell_reward(pg_temp.id('2026-03-04 10:00+00', 3), 'decline'), 'recorded', 'a weaker outcome is recorded');
+SELECT results_eq($$SELECT * FROM xsell_learn('a')$$, $$VALUES ('a', 0::bigint, 0::bigint, 2::bigint)$$,
+	'but a decision counts its best outcome');
+
+-- An outcome that comes before its decision was folded waits for its turn.
+SELECT pg_temp.offer('a', pg_temp.id('2026-03-12 10:00+00', n)) FROM generate_series(1, 3) n \g /dev/null
+SELECT pg_temp.clock('2026-03-12 12:00+00') \g /dev/null
+SELECT is(xsell_reward(pg_temp.id('2026-03-12 10:00+00', 2), 'conversion'), 'recorded', 'an outcome before its zero');
+SELECT results_eq($$SELECT reward, previous FROM xsell.experience WHERE decision_id > pg_temp.id('2026-03-12') ORDER BY decision_id$$,
+	$$VALUES (0::float8, NULL::float8), (1, NULL), (0, NULL)$$, 'is folded with it, in log order, by an online learner');
+SELECT is(pg_temp.differs('a'), 0::bigint, 'evidence equals its rebuild');
+SELECT is(count(*), 2::bigint, 'in two buckets') FROM xsell.evidence WHERE agent = 'a';
+
+-- ---- online, deferred, off ----
+
+SELECT pg_temp.offer('b', decision_id + 1000) FROM xsell.decision WHERE agent = 'a' \g /dev/null
+SELECT pg_temp.offer('never', decision_id + 2000) FROM xsell.decision WHERE agent = 'a' \g /dev/null
+SELECT xsell_reward(decision_id + 1000, outcome), xsell_reward(decision_id + 2000, outcome) FROM xsell.outcome WHERE agent = 'a' \g /dev/null
+SELECT is(count(*), 0::bigint, 'a deferred learner waits for xsell_learn') FROM xsell.experience WHERE agent IN ('b', 'never');
+SELECT pg_temp.clock('2026-03-13 12:00+00') \g /dev/null
+SELECT results_eq($$SELECT agent, decisions, corrections FROM xsell_learn()$$,
+	$$VALUES ('a', 0::bigint, 0::bigint), ('b', 8, 0)$$, 'xsell_learn learns for all that learn');
+SELECT is(count(*), 0::bigint, 'one that is off does not learn') FROM xsell.experience WHERE agent = 'never';
+SELECT is(pg_temp.differs('b'), 0::bigint, 'deferred evidence equals its rebuild');
+SELECT results_eq($$SELECT decision_id - 1000, sum(reward - coalesce(previous, 0)) FROM xsell.experience WHERE agent = 'b' GROUP BY 1 ORDER BY 1$$,
+	$$SELECT decision_id, sum(reward - coalesce(previous, 0)) FROM xsell.experience WHERE agent = 'a' GROUP BY 1 ORDER BY 1$$,
+	'online and deferred count the same rewards');
+
+-- ---- what evidence is of ----
+
+SELECT pg_temp.agent('c', 'online', 'logistic', '{"click": 0.2, "application": 0.6, "conversion": 0.9}') \g /dev/null
+SELECT pg_temp.clock('2026-04-01 12:00+00') \g /dev/null
+SELECT pg_temp.offer('c', pg_temp.id('2026-04-01 10:00+00', n), CASE WHEN n % 3 > 0 THEN 'p' || n % 3 END) FROM generate_series(1, 30) n \g /dev/null
+SELECT xsell_reward(pg_temp.id('2026-04-01 10:00+00', 1), o) FROM unnest(ARRAY['click', 'application', 'decline']) o \g /dev/null
+SELECT pg_temp.clock('2026-04-01 13:00+00') \g /dev/null
+SELECT xsell_learn('c') \g /dev/null
+SELECT is(count(*), 20::bigint, 'decisions without an offer teach nothing') FROM xsell.experience WHERE agent = 'c' AND previous IS NULL;
+SELECT is((SELECT reward FROM xsell.experience WHERE decision_id = pg_temp.id('2026-04-01 10:00+00', 1) ORDER BY model_version DESC LIMIT 1),
+	0.6::float8, 'rewards are those of outcome_kind');
+SELECT xsell_reward(pg_temp.id('2026-04-01 10:00+00', 1), 'conversion') \g /dev/null
+SELECT is((SELECT reward FROM xsell.experience WHERE decision_id = pg_temp.id('2026-04-01 10:00+00', 1) ORDER BY model_version DESC LIMIT 1),
+	0.9::float8, 'also of conversion, if the agent defines it');
+-- a kind's reward is the one it had when the outcome was recorded
+SELECT pg_temp.agent('c', 'online', 'logistic', '{"click": 0.5}') \g /dev/null
+SELECT xsell_reward(pg_temp.id('2026-04-01 10:00+00', n), 'click') FROM generate_series(1, 2) n \g /dev/null
+SELECT results_eq($$SELECT reward FROM xsell.outcome WHERE agent = 'c' AND outcome = 'click' ORDER BY outcome_id$$,
+	$$VALUES (0.2::float8), (0.5)$$, 'a changed reward holds from then on');
+SELECT is(pg_temp.differs('c'), 0::bigint, 'evidence equals its rebuild');
+INSERT INTO xsell.policy VALUES ('c', 3, NULL);
+SELECT is(xsell_reward(pg_temp.id('2026-04-01 10:00+00', 4), 'click'), 'recorded', 'offers of a deleted agent may still convert');
+SELECT is((SELECT count(*) FROM xsell.experience WHERE decision_id = pg_temp.id('2026-04-01 10:00+00', 4)), 1::bigint, 'but it does not learn any more');
+
+-- The link is that of the policy version that the encoding is named after.
+SELECT pg_temp.agent('d', 'deferred', 'linear'), pg_temp.agent('d', 'deferred', 'logistic') \g /dev/null
+SELECT pg_temp.offer('d', pg_temp.id('2026-04-01 11:00+00', n), 'card', 1 + n % 2) FROM generate_series(1, 10) n \g /dev/null
+SELECT xsell_learn('d') \g /dev/null
+SELECT results_eq($$SELECT encoding, glm FROM xsell.evidence WHERE agent = 'd' ORDER BY 1$$,
+	$$SELECT encoding, xsell_glm_agg(features, 0, linear_predictor, 1, CASE encoding WHEN 1 THEN 'identity' ELSE 'logit' END)
+	    FROM xsell.decision WHERE agent = 'd' GROUP BY encoding ORDER BY encoding$$, 'each encoding has its own evidence and link');
+SELECT is(pg_temp.differs('d'), 0::bigint, 'and is rebuilt with it');
+
+-- ---- random histories ----
+-- The same decisions and outcomes in three orders: learned at once, in bits, and in the end.
+
+SELECT pg_temp.agent('r1', 'online', 'logistic', '{"click": 0.25}'), pg_temp.agent('r2', 'deferred', 'logistic', '{"click": 0.25}'),
+	   pg_temp.agent('r3', 'deferred', 'logistic', '{"click": 0.25}') \g /dev/null
+CREATE TEMP TABLE event AS
+	SELECT n, 1 + n / 200 AS day, 'decision' AS kind, (ARRAY['p0', 'p1', 'p2'])[1 + n % 3] AS product FROM generate_series(0, 1999) n
+	UNION ALL
+	SELECT (i * 7919) % 2000, least(14, 1 + ((i * 7919) % 2000) / 200 + i % 5), (ARRAY['click', 'decline', 'conversion', 'click'])[1 + i % 4], NULL
+	  FROM generate_series(0, 899) i;
+CREATE PROCEDURE pg_temp.live(agent text, base bigint, every int) LANGUAGE plpgsql AS $$
+DECLARE
+	e event;
+	i int := 0;
+BEGIN
+	FOR e IN SELECT * FROM event ORDER BY day, kind <> 'decision', hashint8(n), kind LOOP
+		PERFORM set_config('xsell.simulated_now', (timestamptz '2026-05-01 23:00+00' + e.day * interval '1 day')::text, true);
+		IF e.kind = 'decision' THEN
+			PERFORM pg_temp.offer(agent, pg_temp.id('2026-05-01 12:00+00'::timestamptz + e.day * interval '1 day', e.n) + base, e.product);
+		ELSE
+			PERFORM xsell_reward(pg_temp.id('2026-05-01 12:00+00'::timestamptz + (1 + e.n / 200) * interval '1 day', e.n) + base, e.kind);
+		END IF;
+		i := i + 1;
+		IF i % every = 0 THEN PERFORM xsell_learn(agent, 1 + i % 83); END IF;
+	END LOOP;
+	PERFORM set_config('xsell.simulated_now', '2026-06-01 00:00+00', true);
+	PERFORM xsell_learn(agent);
+END
+$$;
+-- features follow from the id: the same ones modulo everything used
+CALL pg_temp.live('r1', 0, 1000000);
+CALL pg_temp.live('r2', 1009::bigint * 101 * 211 * 1000 * 2, 37);
+SELECT is(count(*), 2000::bigint, 'every decision is experience') FROM (SELECT DISTINCT decision_id FROM xsell.experience WHERE agent = 'r1') e;
+SELECT is(count(*), 2000::bigint, 'once') FROM xsell.experience WHERE agent = 'r1' AND previous IS NULL;
+SELECT is(count(*), 2000::bigint, 'in both') FROM xsell.experience WHERE agent = 'r2' AND previous IS NULL;
+SELECT ok(count(*) > 100, 'there were corrections') FROM xsell.experience WHERE agent = 'r1' AND previous IS NOT NULL;
+SELECT ok(count(*) > 100, 'in both') FROM xsell.experience WHERE agent = 'r2' AND previous IS NOT NULL;
+SELECT is(pg_temp.differs('r1'), 0::bigint, 'online evidence equals its rebuild');
+SELECT is(pg_temp.differs('r2'), 0::bigint, 'so does evidence learned in bits');
+SELECT is(pg_temp.evidence('r2'), pg_temp.evidence('r1'), 'online and deferred evidence are the same');
+SELECT is((SELECT sum(reward - coalesce(previous, 0)) FROM xsell.experience WHERE agent = 'r1'),
+	(SELECT sum(reward) FROM (SELECT max(reward) AS reward FROM xsell.outcome WHERE agent = 'r1' GROUP BY decision_id) o),
+	'what counts are the best outcomes');
+
+-- everything in one go: the log alone decides, not when it was learned
+SELECT pg_temp.offer('r3', pg_temp.id('2026-05-01 12:00+00'::timestamptz + day * interval '1 day', n) + 1009::bigint * 101 * 211 * 1000 * 4, product)
+  FROM event WHERE kind = 'decision' ORDER BY hashint8(n + 1) \g /dev/null
+INSERT INTO xsell.outcome
+	SELECT outcome_id + 1000, decision_id + 1009::bigint * 101 * 211 * 1000 * 4, customer_key, 'r3', outcome, reward, value, occurred_at, recorded_by
+	  FROM xsell.outcome WHERE agent = 'r1';
+SELECT results_eq($$SELECT decisions, corrections, model_version FROM xsell_learn('r3')$$, $$VALUES (2000::bigint, 0::bigint, 1::bigint)$$, 'all at once');
+SELECT is(pg_temp.evidence('r3'), pg_temp.evidence('r1'), 'leaves the same evidence');
+
+-- Evidence as of a version is the experience up to it.
+CREATE TEMP TABLE seen (model_version bigint, evidence text);
+SELECT pg_temp.agent('v', 'deferred') \g /dev/null
+SELECT pg_temp.clock('2026-06-10 00:00+00') \g /dev/null
+SELECT pg_temp.offer('v', pg_temp.id('2026-06-09 00:00+00', n)) FROM generate_series(1, 60) n \g /dev/null
+DO $$
+BEGIN
+	FOR i IN 1..20 LOOP
+		PERFORM xsell_reward(pg_temp.id('2026-06-09 00:00+00', 1 + (i * 13) % 60), CASE i % 3 WHEN 0 THEN 'decline' ELSE 'conversion' END);
+		PERFORM set_config('xsell.simulated_now', (timestamptz '2026-06-10 00:00+00' + i * interval '1 minute')::text, true);
+		INSERT INTO seen SELECT l.model_version, pg_temp.evidence('v') FROM xsell_learn('v', 3) l;
+	END LOOP;
+END
+$$;
+SELECT ok(count(DISTINCT model_version) >= 20, 'many versions') FROM seen;
+SELECT is(
+	(SELECT count(*) FROM seen s WHERE s.evidence IS DISTINCT FROM (
+		SELECT concat_ws('|', 'card', 1, min(DATE '2024-01-01' + 7 * ((decision_id >> 22) / 604800000)::int),
+			xsell_merge_agg(b), xsell_merge_agg(g))
+		  FROM (SELECT d.decision_id, xsell_beta_agg(e.reward) AS b, xsell_glm_agg(d.features, e.reward, d.linear_predictor, 1, 'logit') AS g
+				  FROM (SELECT DISTINCT ON (decision_id) * FROM xsell.experience x
+						 WHERE x.agent = 'v' AND x.model_version <= s.model_version ORDER BY decision_id, x.model_version DESC) e
+				  JOIN xsell.decision d USING (decision_id) GROUP BY 1) o)),
+	0::bigint, 'evidence as of each version is the experience up to it');
+
+-- ---- late ones ----
+
+SELECT pg_temp.agent('l', 'deferred') \g /dev/null
+SELECT pg_temp.offer('l', pg_temp.id('2026-06-20 00:00+00', n)) FROM generate_series(1, 10) n \g /dev/null
+SELECT pg_temp.clock('2026-06-21 00:00+00') \g /dev/null
+SELECT xsell_learn('l') \g /dev/null
+-- recorded after the walk has passed
+SELECT pg_temp.offer('l', pg_temp.id('2026-06-19 00:00+00', 1)) \g /dev/null
+-- recorded elsewhere, before the walk has come to it
+SELECT pg_temp.offer('l', pg_temp.id('2026-06-21 12:00+00', 1)) \g /dev/null
+INSERT INTO xsell.late VALUES (pg_temp.id('2026-06-21 12:00+00', 1), 'l');
+SELECT results_eq($$SELECT decisions, corrections FROM xsell_learn('l')$$, $$VALUES (1::bigint, 0::bigint)$$, 'a late decision is folded');
+SELECT is(count(*), 1::bigint, 'and taken from xsell.late; one ahead of the walk stays') FROM xsell.late;
+-- an outcome under a clock that was set back: the walk has passed its id
+SELECT pg_temp.clock('2026-06-20 12:00+00') \g /dev/null
+SELECT xsell_reward(pg_temp.id('2026-06-20 00:00+00', 5), 'conversion'), xsell_reward(pg_temp.id('2026-06-19 00:00+00', 1), 'conversion') \g /dev/null
+SELECT is(count(*), 3::bigint, 'outcomes that the walk has passed are late too') FROM xsell.late;
+SELECT pg_temp.clock('2026-06-22 00:00+00') \g /dev/null
+SELECT results_eq($$SELECT decisions, corrections FROM xsell_learn('l')$$, $$VALUES (1::bigint, 2::bigint)$$, 'and corrected');
+SELECT is(count(*), 0::bigint, 'none is left late') FROM xsell.late;
+SELECT is(count(*), 12::bigint, 'each was folded once') FROM xsell.experience WHERE agent = 'l' AND previous IS NULL;
+SELECT is(pg_temp.differs('l'), 0::bigint, 'evidence equals its rebuild');
+
+-- ---- savepoints ----
+
+SELECT pg_temp.agent('s', 'online') \g /dev/null
+SELECT pg_temp.offer('s', pg_temp.id('2026-06-22 00:00+00', n)) FROM generate_series(1, 4) n \g /dev/null
+SELECT pg_temp.clock('2026-06-23 00:00+00') \g /dev/null
+SAVEPOINT before_learning;
+SELECT xsell_reward(pg_temp.id('2026-06-22 00:00+00', 1), 'conversion') \g /dev/null
+SELECT is(count(*), 4::bigint, 'learned in a subtransaction') FROM xsell.experience WHERE agent = 's';
+ROLLBACK TO before_learning;
+SELECT is(count(*), 0::bigint, 'unlearned with it') FROM xsell.experience WHERE agent = 's';
+SAVEPOINT before_decision;
+SELECT pg_temp.offer('s', pg_temp.id('2026-06-22 00:00+00', 5)) \g /dev/null
+ROLLBACK TO before_decision;
+SELECT xsell_reward(pg_temp.id('2026-06-22 00:00+00', 2), 'conversion') \g /dev/null
+SELECT is(count(*), 4::bigint, 'what was rolled back is not learned') FROM xsell.experience WHERE agent = 's';
+SELECT is(pg_temp.differs('s'), 0::bigint, 'evidence equals its rebuild');
+
+-- ---- bad calls: one clear error, nothing written ----
+
+CREATE FUNCTION pg_temp.fails(call text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	state text; message text; detail text; hint text;
+BEGIN
+	EXECUTE call;
+	RETURN 'no error';
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
+	RETURN concat_ws(E'\n', state || ': ' || message, nullif(detail, ''), nullif(hint, ''));
+END
+$$;
+SET LOCAL timezone = 'UTC';
+SELECT pg_temp.offer('b', 7, NULL), pg_temp.offer('nobody', 8) \g /dev/null
+CREATE TEMP TABLE before_errors AS SELECT count(*) FROM xsell.outcome;
+SELECT is(pg_temp.fails('SELECT ' || call), expected, call) FROM (VALUES
+	('xsell_reward(NULL, ''conversion'')', E'22004: decision_id must not be null\nCall xsell_reward(decision_id, outcome).'),
+	('xsell_reward(1, NULL)', E'22004: outcome must not be null\nCall xsell_reward(decision_id, outcome).'),
+	('xsell_reward(1, ''conversion'', ''NaN'')', E'22023: value of an outcome must be a finite number\nPass NULL if the value is not known.'),
+	('xsell_reward(1, ''conversion'', ''-infinity'')', E'22023: value of an outcome must be a finite number\nPass NULL if the value is not known.'),
+	('xsell_reward(1, ''conversion'')', E'22023: decision 1 does not exist\nPass the decision_id that xsell_decide returned; its transaction must have committed.'),
+	('xsell_reward(-1, ''conversion'')', E'22023: decision -1 does not exist\nPass the decision_id that xsell_decide returned; its transaction must have committed.'),
+	('xsell_reward(7, ''conversion'')', E'22023: decision 7 made no offer\nAn outcome is what became of an offer.\nIts reason is in xsell.decision.'),
+	('xsell_reward(8, ''conversion'')', E'42704: outcome "conversion" is unknown to agent "nobody"\nThe agent has no policy.\nOther outcomes are defined in xsell.outcome_kind.'),
+	('xsell_reward(pg_temp.id(''2026-05-02 12:00+00''), ''Click'')', E'42704: outcome "Click" is unknown to agent "r1"\nIt knows "conversion", "decline", "click".\nOther outcomes are defined in xsell.outcome_kind.'),
+	('xsell_reward(pg_temp.id(''2026-05-02 12:00+00''), ''click'', 1, ''2026-05-02 11:00+00'')', E'22023: outcome occurred before its decision\nDecision 308935655424000000 was made at 2026-05-02 12:00:00+00.\nCheck occurred_at and its time zone.'),
+	('xsell_reward(pg_temp.id(''2026-05-02 12:00+00''), ''click'', 1, ''-infinity'')', E'22023: outcome occurred before its decision\nDecision 308935655424000000 was made at 2026-05-02 12:00:00+00.\nCheck occurred_at and its time zone.'),
+	('xsell_reward(pg_temp.id(''2026-05-02 12:00+00''), ''click'', 1, ''2026-06-23 00:02+00'')', E'22023: outcome occurred in the future\nIt is 2026-06-23 00:00:00+00 now.\nCheck occurred_at and its time zone.'),
+	('xsell_reward(pg_temp.id(''2026-05-02 12:00+00''), ''click'', 1, ''infinity'')', E'22023: outcome occurred in the future\nIt is 2026-06-23 00:00:00+00 now.\nCheck occurred_at and its time zone.'),
+	('xsell_learn(''nobody'')', E'42704: agent "nobody" does not exist\nAgents are the rows of xsell.agent.'),
+	('xsell_learn(''never'')', E'55000: agent "never" does not learn\nSet its learning to ''online'' or ''deferred'' in xsell.agent.'),
+	('xsell_learn(''b'', 0)', '22023: max_decisions must be at least 1')
+) c(call, expected);
+SELECT is((SELECT count(*) FROM xsell.outcome), count, 'nothing was written') FROM before_errors;
+SELECT is(xsell_reward(pg_temp.id('2026-06-22 00:00+00', 3), 'conversion', -5, '2026-06-22 23:59:59+00'), 'recorded', 'a negative value is a value');
+
+SELECT is(pg_temp.fails($$DO $do$ BEGIN SET LOCAL transaction_read_only = on; PERFORM xsell_reward(8, 'conversion'); END $do$ $$),
+	E'25006: xsell_reward cannot run in a read-only transaction\nCall it in a READ WRITE transaction.', 'refused before any work where it cannot write');
+SELECT is(pg_temp.fails($$DO $do$ BEGIN SET LOCAL transaction_read_only = on; PERFORM xsell_learn(); END $do$ $$),
+	E'25006: xsell_learn cannot run in a read-only transaction\nCall it in a READ WRITE transaction.', 'so is learning');
+
+-- ---- rights ----
+
+SET LOCAL client_min_messages = warning;
+DO $$ BEGIN EXECUTE 'CREATE ROLE xsell_test_feed'; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+DO $$ BEGIN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO xsell_test_feed', 'xsell_reward(bigint, text, float8, timestamptz)'::regprocedure); END $$;
+CREATE TEMP TABLE fed AS SELECT pg_temp.id('2026-06-22 00:00+00', 4) AS id;
+GRANT SELECT ON fed TO xsell_test_feed;
+SET LOCAL ROLE xsell_test_feed;
+SELECT is(xsell_reward(id, 'conversion'), 'recorded', 'a role without rights on the journal records outcomes') FROM fed;
+SELECT throws_ok('SELECT * FROM xsell.outcome', '42501', NULL, 'and cannot read them');
+RESET ROLE;
+SELECT is((SELECT recorded_by FROM xsell.outcome, fed WHERE decision_id = fed.id AND outcome = 'conversion'), session_user::text, 'they are signed by the session');
+
+SELECT * FROM finish();
+ROLLBACK;

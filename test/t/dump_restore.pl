@@ -1,0 +1,68 @@
+# Dump and restore of a database with policies and journal give an identical one.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('dump_restore');
+$node->init;
+$node->start;
+$node->safe_psql('postgres', 'CREATE DATABASE original');
+$node->safe_psql('original', 'CREATE EXTENSION xsell');
+$node->safe_psql('original', '\i test/data/small_bank.sql');
+$node->safe_psql('original', 'CALL play(2)');
+$node->safe_psql('original', q{
+	UPDATE xsell.agent SET epsilon = 0.25, strategy = 'epsilon_greedy';
+	INSERT INTO xsell.outcome_kind VALUES ('retail', 'click', 0.1);
+	SELECT xsell_create_partition(now() - interval '1 day', now() + interval '30 days');
+	SELECT count(xsell_decide(c, request_key => 'visit ' || id)) FROM customers c WHERE id % 50 = 0;
+	SELECT xsell_record(xsell_choose(c)) FROM customers c WHERE id = 4;
+	SELECT xsell_learn()});
+
+my @tables = split /\n/, $node->safe_psql('original', q{
+	SELECT relname FROM pg_class WHERE relnamespace = 'xsell'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1});
+cmp_ok(scalar @tables, '>=', 18, 'policy tables, journal and partitions');
+
+my $path = $node->basedir;
+sub contents
+{
+	my $database = shift;
+	return join '', map { my $t = $_; map { "$t: $_\n" } split /\n/, $node->safe_psql($database, "SELECT t::text FROM xsell.$t t ORDER BY 1") } @tables;
+}
+sub schema
+{
+	my $database = shift;
+	my $dump = `pg_dump -s -h @{[$node->host]} -p @{[$node->port]} $database`;
+	$dump =~ s/^\\(un)?restrict .*\n//mg;
+	return $dump;
+}
+
+my $contents = contents('original');
+my $schema = schema('original');
+
+for my $how ([ 'plain', '--format=plain' ], [ 'inserts', '--format=plain', '--inserts' ], [ 'custom', '--format=custom' ])
+{
+	my ($name, @options) = @$how;
+	$node->safe_psql('postgres', "CREATE DATABASE $name");
+	$node->command_ok([ 'pg_dump', @options, '-f', "$path/$name", 'original' ], "$name: dump");
+	if ($name eq 'custom')
+	{
+		$node->command_ok([ 'pg_restore', '--exit-on-error', '-j', '2', '-d', $name, "$path/$name" ], "$name: restore");
+	}
+	else
+	{
+		$node->command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-1', '-d', $name, '-f', "$path/$name" ], "$name: restore");
+	}
+	is(contents($name), $contents, "$name: every row of every table is the same");
+	is(schema($name), $schema, "$name: the schema is the same");
+	is($node->safe_psql($name, q{SELECT count(*) > 0 AND bool_and(r.identical) FROM xsell.decision d, xsell_replay(d.decision_id) r}),
+		't', "$name: its decisions replay");
+	is($node->safe_psql($name, q{SELECT count(*) FROM customers c, xsell_decide(c, channel => 'web') d WHERE id = 5}), '1', "$name: it decides");
+	is($node->safe_psql($name, q{UPDATE xsell.agent SET epsilon = 0.3; SELECT max(policy_version) - (SELECT count(*) FROM xsell.policy) FROM xsell.policy}),
+		'0', "$name: it publishes the next version");
+}
+
+$node->stop;
+done_testing();
