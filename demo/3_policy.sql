@@ -9,7 +9,7 @@
 --   uniform     draws any allowed product: the control
 
 CREATE EXTENSION xsell;
-SELECT xsell_create_journal('bigint');
+SELECT xsell_create_journal('bigint') \g /dev/null
 
 INSERT INTO xsell.agent (agent, customer_table, customer_key, strategy, epsilon, floor, learning, seed) VALUES
 	('retail',     'bank.customers', 'id', 'thompson',       DEFAULT, 0.02,  'online', :seed),
@@ -56,14 +56,14 @@ INSERT INTO xsell.feature (agent, feature, expression, center, scale, levels) VA
 INSERT INTO xsell.rule (agent, rule, kind, product, expression)
 SELECT agent, rule, kind, product, expression
 FROM xsell.agent, (VALUES
-	('no complaint open', 'eligibility',   NULL,              'NOT open_complaint'),
-	('of age',            'eligibility',   NULL,              'age >= 18'),
-	('loan: no default',  'eligibility',   'personal_loan',   'NOT in_default'),
-	('card: no default',  'eligibility',   'credit_card',     'NOT in_default'),
-	('has a home',        'applicability', 'home_insurance',  'housing'),
-	('needs forex',       'applicability', 'fx_account',      'recent_international_txn OR preferred_currency <> ''EUR'''),
-	('bears the risk',    'suitability',   'investment_fund', 'risk_profile >= 3'),
-	('loan: not too old', 'suitability',   'personal_loan',   'age <= 70')) r (rule, kind, product, expression);
+	('no complaint open',    'eligibility',   NULL,              'NOT open_complaint'),
+	('of age',               'eligibility',   NULL,              'age >= 18'),
+	('loan without default', 'eligibility',   'personal_loan',   'NOT in_default'),
+	('card without default', 'eligibility',   'credit_card',     'NOT in_default'),
+	('has a home',           'applicability', 'home_insurance',  'housing'),
+	('needs forex',          'applicability', 'fx_account',      'recent_international_txn OR preferred_currency <> ''EUR'''),
+	('bears the risk',       'suitability',   'investment_fund', 'risk_profile >= 3'),
+	('loan up to 70',        'suitability',   'personal_loan',   'age <= 70')) r (rule, kind, product, expression);
 
 -- How often a customer may be approached.
 INSERT INTO xsell.cap (agent, cap, product, channel, max_offers, per)

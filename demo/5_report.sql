@@ -124,7 +124,7 @@ WITH d AS (
 	WHERE c.decision_id = decision
 ), because AS (
 	SELECT string_agg(format('%s %s', feature, to_char(contribution, 'FMSG90.00')), ', ' ORDER BY abs(contribution) DESC) AS reasons
-	FROM xsell_explain(decision)
+	FROM xsell_explain(decision) WHERE feature <> 'intercept'
 )
 SELECT format('%s, %s. Customer %s (%s, %s) was offered: %s.', to_char(decided_at, 'FMDy DD Mon HH24:MI'),
 			  CASE channel WHEN 'email' THEN 'email' ELSE channel || ' visit' END, customer_key, segment, age, name) FROM d
@@ -133,7 +133,7 @@ SELECT format('  It was drawn with probability %s (%s); expected conversion %s %
 			  to_char(probability, 'FM0.000'), CASE mode WHEN 'explore' THEN 'to learn: another looked better' ELSE 'it looked best' END,
 			  demo.percent(expected), CASE taken WHEN 1 THEN 'The customer took it.' ELSE 'The customer did not take it.' END) FROM d
 UNION ALL
-SELECT '  What moved the score most (logit): ' || reasons FROM because
+SELECT '  What moved its score most (logit): ' || reasons FROM because
 UNION ALL
 SELECT '  Could have been drawn: ' || coalesce(string_agg(format('%s %s (expected %s %%)', c.name, to_char(c.probability, 'FM0.000'),
 		demo.percent(demo.chance_of(c.mean, c.sd))), ', ' ORDER BY c.probability DESC, c.product), 'nothing else')

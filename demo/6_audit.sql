@@ -1,7 +1,7 @@
 -- 6_audit.sql: was any rule, consent or cap broken?  Counted from the journal and
 -- the bank's tables, in plain SQL, without asking xsell.
 
-CREATE VIEW demo.audit AS
+CREATE TABLE demo.audit AS
 WITH o AS (
 	SELECT o.*, c.age, c.housing, c.in_default, c.recent_international_txn, c.preferred_currency, c.risk_profile,
 		   c.open_complaint, c.push_consent, c.email_consent, c.holds, s.sold_at, w.withdrawn_at
@@ -43,10 +43,20 @@ SELECT 15, 'log: probabilities of a decision add up to 1, excluded ones are 0', 
 FROM (SELECT sum(probability) AS total, count(*) FILTER (WHERE excluded IS NOT NULL AND probability <> 0) AS forbidden
 	  FROM demo.candidate WHERE mode <> 'none' GROUP BY decision_id) p
 UNION ALL
-SELECT 16, 'learning: every sale is learned once', (SELECT count(*) FROM xsell.outcome WHERE agent = 'retail'),
-	   (SELECT count(*) FROM xsell.outcome o
-		WHERE o.agent = 'retail'
-		  AND 1 IS DISTINCT FROM (SELECT sum(e.reward - coalesce(e.previous, 0)) FROM xsell.experience e WHERE e.decision_id = o.decision_id));
+SELECT 16, 'learning: every sale is learned once', count(*),
+	   count(*) FILTER (WHERE 1 IS DISTINCT FROM (SELECT sum(e.reward - coalesce(e.previous, 0))
+												  FROM xsell.experience e WHERE e.decision_id = o.decision_id))
+FROM xsell.outcome o WHERE o.agent = 'retail'
+UNION ALL
+SELECT 17, 'learning: evidence equals its sum anew from the journal', count(*),
+	   count(*) FILTER (WHERE e.beta IS DISTINCT FROM r.beta OR e.glm IS DISTINCT FROM r.glm)
+FROM (SELECT * FROM xsell.evidence WHERE agent = 'retail') e
+FULL JOIN xsell_rebuild_evidence('retail') r USING (product, encoding, bucket)
+UNION ALL
+SELECT 18, 'replay: decisions come out of the journal again, bit for bit', count(*), count(*) FILTER (WHERE NOT (r).identical)
+FROM (SELECT xsell_replay(decision_id) AS r
+	  FROM (SELECT decision_id FROM xsell.decision ORDER BY hashint8extended(decision_id, 0) LIMIT 200) d
+	  ORDER BY decision_id) r;
 
 \echo '== Was a rule, a consent or a cap broken? Counted over all offers, in SQL, without asking xsell =='
 SELECT what, checked, broken FROM demo.audit ORDER BY position;

@@ -132,9 +132,16 @@ BEGIN
 END
 $$;
 
-SELECT format('CALL lender.replay(%L, %s, %s, %s)', agent, first, first + 999, :seed)
-FROM xsell.agent, generate_series(1, 53810, 1000) first
-ORDER BY first, agent DESC \gexec
+\pset tuples_only on
+\pset format unaligned
+SELECT format('CALL lender.replay(%L, %s, %s, %s)', 'interest', first, first + 999, :seed),
+	   format('CALL lender.replay(%L, %s, %s, %s)', 'borrowers', first, first + 999, :seed),
+	   CASE WHEN first % 10000 = 9001 OR first + 1000 > 53810 THEN
+			format($q$ SELECT to_char(%s, '99,999') || ' letters: kept ' || string_agg(n || ' of agent "' || agent || '"', ', ' ORDER BY agent DESC)
+					   FROM (SELECT agent, count(*) AS n FROM lender.accepted GROUP BY agent) a $q$, least(first + 999, 53810)) END
+FROM generate_series(1, 53810, 1000) first \gexec
+\pset format aligned
+\pset tuples_only off
 
 CREATE TABLE lender.round AS
 SELECT 'lottery' AS policy, l.* FROM lender.letter l
@@ -169,7 +176,8 @@ FROM (VALUES (1, 'all', 1, 53810), (2, 'second half', 26906, 53810)) p (position
 ORDER BY p.position, array_position(ARRAY['lottery', 'interest', 'borrowers'], s.policy);
 
 \pset tuples_only on
-SELECT format('%s: agent "%s" against the lottery: %s %s [%s, %s], %s', p.period, a.policy, m.metric,
+\pset format unaligned
+SELECT format('%s: agent "%s" against the logged policy: %s %s [%s, %s], %s', p.period, a.policy, m.metric,
 			  to_char(m.difference, 'FMS90.00'), to_char(m.difference - m.width, 'FMS90.00'), to_char(m.difference + m.width, 'FMS90.00'),
 			  CASE WHEN m.difference > m.width THEN 'better beyond chance' WHEN m.difference > 0 THEN 'better, but it could be chance' ELSE 'not better' END)
 FROM (VALUES (1, 'all letters', 1, 53810), (2, 'second half', 26906, 53810)) p (position, period, lo, hi),
@@ -179,7 +187,9 @@ FROM (VALUES (1, 'all letters', 1, 53810), (2, 'second half', 26906, 53810)) p (
 					 ('borrowers', 'take-up, %', 100 * (a.take_up - l.take_up), 100 * sqrt(a.take_up_w ^ 2 + l.take_up_w ^ 2))) m (policy, metric, difference, width)
 WHERE l.policy = 'lottery' AND a.policy = m.policy
 ORDER BY p.position, m.policy DESC, m.metric;
+\pset format aligned
 \pset tuples_only off
+\echo
 
 \echo '== Which rates: share of letters per class, % =='
 SELECT r.risk || ', ' || CASE policy WHEN 'lottery' THEN 'logged policy' ELSE 'agent: ' || policy END AS "class, policy", x.name AS rate,

@@ -366,8 +366,8 @@ xs_agent_program(XsAgent *agent, Oid row_type, int32 row_typmod)
 
 /* ---- agents and versions by name ---- */
 
-const char *
-xs_agent_for(Oid row_type)
+static char *
+find_agent_for(Oid row_type)
 {
 	Relation	heap = table_open(xsell_relation("agent"), AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(heap);
@@ -405,6 +405,26 @@ xs_agent_for(Oid row_type)
 			 nall == 0 ? 0 : errdetail("%d agents exist, %d of them for this table.", nall, nown),
 			 nall == 0 ? errhint("Insert one into xsell.agent.") : errhint("Add agent => 'NAME' to the call.")));
 	return NULL;				/* keep compiler quiet */
+}
+
+const char *
+xs_agent_for(Oid row_type)
+{
+	static XsCommand checked;
+	static Oid	checked_type = InvalidOid;
+	static char *found = NULL;
+	XsCommand	command = xs_current_command();
+	char	   *name;
+
+	if (found != NULL && checked_type == row_type && xs_same_command(&checked, &command))
+		return found;
+	name = MemoryContextStrdup(TopMemoryContext, find_agent_for(row_type));
+	if (found != NULL)
+		pfree(found);
+	found = name;
+	checked_type = row_type;
+	checked = command;
+	return found;
 }
 
 XsPolicy *

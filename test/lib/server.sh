@@ -261,7 +261,8 @@ xs_build() {
 xs_start_server() {
 	mkdir "$XS_TMP/socket"
 	if [ -n "$XS_USER" ]; then chown "$XS_USER:" "$XS_TMP/socket"; fi
-	export PGHOST=$XS_TMP/socket PGPORT=5432 PGUSER=xsell PGDATABASE=xsell
+	# not "xsell": the schema of the user's name comes first in search_path
+	export PGHOST=$XS_TMP/socket PGPORT=5432 PGUSER=postgres PGDATABASE=xsell
 	xs_as initdb -D "$XS_TMP/data" -U "$PGUSER" -A trust -E UTF8 --no-locale --no-sync \
 		>"$XS_TMP/initdb.log" 2>&1 || { cat "$XS_TMP/initdb.log" >&2; xs_die "initdb failed"; }
 	{
