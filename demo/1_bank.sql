@@ -18,10 +18,7 @@ CREATE TABLE bank.campaign_file (
 	in_default		text NOT NULL,
 	housing			text NOT NULL,
 	loan			text NOT NULL,
-	month			text NOT NULL,
-	previous		integer NOT NULL,
 	poutcome		text NOT NULL,
-	cons_conf_idx	float8 NOT NULL,
 	euribor3m		float8 NOT NULL,
 	subscribed		text NOT NULL
 );
@@ -121,18 +118,14 @@ CREATE TABLE bank.consent_withdrawn (
 );
 COMMENT ON TABLE bank.consent_withdrawn IS 'Customers who withdrew their consent to email during the demo, and when';
 
--- The market of each week: the campaign's months, May 2008 to November 2010, in
--- as many parts as the demo has weeks.  Interest rates collapse on the way.
-CREATE TABLE bank.market_history (
-	week			integer PRIMARY KEY,
-	euribor3m		float8 NOT NULL,
-	cons_conf_idx	float8 NOT NULL
-);
+-- The market of each week: the campaign's time, May 2008 to November 2010, in as
+-- many parts as the demo has weeks.  Interest rates collapse on the way.
+CREATE TABLE bank.market_history (week integer PRIMARY KEY, euribor3m float8 NOT NULL);
 INSERT INTO bank.market_history
-SELECT week, round(avg(euribor3m)::numeric, 3), round(avg(cons_conf_idx)::numeric, 1)
-FROM (SELECT ntile(:weeks) OVER (ORDER BY id) AS week, * FROM bank.campaign_file) f
+SELECT week, round(avg(euribor3m)::numeric, 3)
+FROM (SELECT ntile(:weeks) OVER (ORDER BY id) AS week, euribor3m FROM bank.campaign_file) f
 GROUP BY week;
 
-CREATE TABLE bank.market (euribor3m float8 NOT NULL, cons_conf_idx float8 NOT NULL);
+CREATE TABLE bank.market (euribor3m float8 NOT NULL);
 COMMENT ON TABLE bank.market IS 'Today''s market: one row';
-INSERT INTO bank.market SELECT euribor3m, cons_conf_idx FROM bank.market_history WHERE week = 1;
+INSERT INTO bank.market SELECT euribor3m FROM bank.market_history WHERE week = 1;

@@ -107,8 +107,7 @@ DECLARE
 	monday	timestamptz := (SELECT start + (week_no - 1) * interval '7 days' FROM demo.setting);
 	hour	timestamptz;
 BEGIN
-	UPDATE bank.market m SET (euribor3m, cons_conf_idx) =
-		(SELECT h.euribor3m, h.cons_conf_idx FROM bank.market_history h WHERE h.week = week_no);
+	UPDATE bank.market m SET euribor3m = h.euribor3m FROM bank.market_history h WHERE h.week = week_no;
 	CALL demo.plan_visits(monday);
 	FOR day_no IN 0 .. 6 LOOP
 		FOR hour_no IN 8 .. 21 LOOP
@@ -134,17 +133,18 @@ BEGIN
 		CALL demo.deliver(day + i * interval '1 day');
 		COMMIT;
 	END LOOP;
+	PERFORM xsell_learn('retail');
 END
 $$;
 
--- One line about a week so far, as it ends.
+-- One line about a week, as it ends: later answers are still missing.
 CREATE FUNCTION demo.progress(week_no integer) RETURNS text
 	LANGUAGE sql STABLE AS $$
-SELECT format('week %s   ', week_no)
-	   || string_agg(rpad(format('%s %s%%', rpad(agent, 10), to_char(100.0 * taken / nullif(offers, 0), '90.0')), 17)
-					 || rpad(repeat('#', (100 * taken / nullif(offers, 0))::integer), 13), ' ' ORDER BY agent DESC)
-FROM (SELECT d.agent, count(*)::float8 AS offers, count(o.decision_id) AS taken
-	  FROM xsell.decision d LEFT JOIN xsell.outcome o USING (decision_id), demo.setting s
+SELECT rtrim(format(' week %s  ', week_no)
+			 || string_agg(format('%s %s %% %s', agent, to_char(100 * rate, '90.0'), rpad(repeat('#', (100 * rate)::integer), 13)), ' '
+						   ORDER BY array_position(ARRAY['retail', 'propensity', 'uniform'], agent)))
+FROM (SELECT d.agent, count(o.decision_id)::float8 / count(*) AS rate
+	  FROM demo.setting s, xsell.decision d LEFT JOIN xsell.outcome o USING (decision_id)
 	  WHERE d.product IS NOT NULL AND d.decision_id >= xsell_id_at(s.start + (week_no - 1) * interval '7 days')
 	  GROUP BY d.agent) a
 $$;

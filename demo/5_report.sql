@@ -53,9 +53,8 @@ UNION ALL
 SELECT week, 'best possible', NULL, NULL, avg(best), NULL, NULL, NULL, repeat('.', round(250 * avg(best))::integer)
 FROM demo.possible GROUP BY GROUPING SETS ((week), ());
 
-\echo
 \echo '== Conversion by week of the offer, with 95 % intervals (# up to the interval, = through it) =='
-\echo '   best possible: had the best allowed product of each customer been known'
+\echo '   best possible: had each customer''s best allowed product been known; falls as customers buy'
 SELECT CASE policy WHEN 'best possible' THEN coalesce(week::text, 'all') END AS week, policy, offers, taken,
 	   demo.percent(rate) AS "%", interval, bar AS "."
 FROM demo.conversion c
@@ -74,9 +73,8 @@ WHERE a.agent = 'retail' AND b.agent <> 'retail';
 
 \pset tuples_only on
 \pset format unaligned
-SELECT format('%s: the agent converts %s points [%s, %s] more than %s, %s %% relative: %s', period,
-			  to_char(100 * points, 'FMS0.0'), to_char(100 * (points - width), 'FMS0.0'), to_char(100 * (points + width), 'FMS0.0'),
-			  over, to_char(100 * relative, 'FMS990'),
+SELECT format('%s, agent over %s: %s points [%s, %s], %s %% relative: %s', period, over, to_char(100 * points, 'FMS90.0'),
+			  to_char(100 * (points - width), 'FMS90.0'), to_char(100 * (points + width), 'FMS90.0'), to_char(100 * relative, 'FMS990'),
 			  CASE WHEN points > width THEN 'better beyond chance'
 				   WHEN points > 0 THEN 'better, but it could be chance'
 				   ELSE 'NOT BETTER' END)

@@ -36,8 +36,7 @@ CREATE TABLE lender.mailing (
 	educated		boolean,
 	dependants		float8,
 	rural			boolean,
-	gross_income	float8,
-	female			boolean
+	gross_income	float8
 );
 \copy lender.mailing FROM PROGRAM 'gzip -dc data/loans.csv.gz' WITH (FORMAT csv, HEADER)
 
@@ -54,7 +53,7 @@ FROM (SELECT m.risk, m.wave, b.band, b.product, count(*) / sum(count(*)) OVER (P
 GROUP BY risk, wave;
 
 -- What the agent is handed: one client, and the bands that the lottery knew in
--- her class and wave.  Clients come wave by wave, in random order.
+-- the client's class and wave.  Clients come wave by wave, in random order.
 CREATE TABLE lender.client AS
 SELECT row_number() OVER (ORDER BY m.wave, hashint8extended(m.id, :seed)) AS round, m.id, m.wave, m.risk,
 	   loans_before, dormancy, nullif(bureau_score, 0) AS bureau_score, nullif(internal_score, 0) AS internal_score,
@@ -75,8 +74,9 @@ WHERE b.product = ANY (s.supported);
 ALTER TABLE lender.letter ADD PRIMARY KEY (round);
 ANALYZE;
 
--- Two agents that differ only in what they want: interest, or borrowers.  Sex,
--- known to the file, is kept from them: a lender may not price by it.
+-- Two agents that differ only in what they want: interest, or borrowers.  Sex and
+-- marital status, which the published file has, are kept from them: a lender may
+-- not price by them.
 INSERT INTO xsell.agent (agent, customer_table, customer_key, learning, neutral_rate, seed) VALUES
 	('interest',  'lender.client', 'id', 'deferred', 0.07, :seed),
 	('borrowers', 'lender.client', 'id', 'deferred', 0.07, :seed);
@@ -177,22 +177,21 @@ ORDER BY p.position, array_position(ARRAY['lottery', 'interest', 'borrowers'], s
 
 \pset tuples_only on
 \pset format unaligned
-SELECT format('%s: agent "%s" against the logged policy: %s %s [%s, %s], %s', p.period, a.policy, m.metric,
+SELECT format('agent "%s" over the logged policy, %s: %s [%s, %s], %s', a.policy, m.metric,
 			  to_char(m.difference, 'FMS90.00'), to_char(m.difference - m.width, 'FMS90.00'), to_char(m.difference + m.width, 'FMS90.00'),
 			  CASE WHEN m.difference > m.width THEN 'better beyond chance' WHEN m.difference > 0 THEN 'better, but it could be chance' ELSE 'not better' END)
-FROM (VALUES (1, 'all letters', 1, 53810), (2, 'second half', 26906, 53810)) p (position, period, lo, hi),
-	 LATERAL lender.summary(lo, hi) a, LATERAL lender.summary(lo, hi) l,
+FROM lender.summary(1, 53810) a, lender.summary(1, 53810) l,
 	 LATERAL (VALUES ('interest', 'interest, rand', a.interest - l.interest, sqrt(a.interest_w ^ 2 + l.interest_w ^ 2)),
 					 ('interest', 'per 100 rand', a.per_100 - l.per_100, sqrt(a.per_100_w ^ 2 + l.per_100_w ^ 2)),
 					 ('borrowers', 'take-up, %', 100 * (a.take_up - l.take_up), 100 * sqrt(a.take_up_w ^ 2 + l.take_up_w ^ 2))) m (policy, metric, difference, width)
 WHERE l.policy = 'lottery' AND a.policy = m.policy
-ORDER BY p.position, m.policy DESC, m.metric;
+ORDER BY m.policy DESC, m.metric;
 \pset format aligned
 \pset tuples_only off
 \echo
 
-\echo '== Which rates: share of letters per class, % =='
-SELECT r.risk || ', ' || CASE policy WHEN 'lottery' THEN 'logged policy' ELSE 'agent: ' || policy END AS "class, policy", x.name AS rate,
+\echo '== Which rates (% a month): share of letters of each risk class in the second half, % =='
+SELECT r.risk || ', ' || CASE policy WHEN 'lottery' THEN 'logged policy' ELSE 'agent: ' || policy END AS "class, policy", replace(replace(x.name, ' % a month', ''), ' to ', ' - ') AS rate,
 	   to_char(100.0 * count(*) / sum(count(*)) OVER (PARTITION BY policy, risk), '990') AS share
 FROM lender.round r JOIN xsell.product x USING (product)
 WHERE r.round > 26905

@@ -24,7 +24,8 @@
 #include "../math/special.h"
 
 #define ENDS 7.0				/* standard scores: 1e-12 lies beyond */
-#define UNDECIDED 5.5			/* arms beyond this score do not shorten panels */
+#define UNDECIDED 5.5			/* arms beyond this score do not shorten panels, */
+#define DECIDED 7.5				/* and beyond this one have less than 1e-13 left */
 #define PANEL_SPAN 5.0			/* standard scores of the steepest arm per panel */
 #define FEWEST_PANELS 3			/* 48 nodes */
 #define MOST_PANELS 200
@@ -255,6 +256,33 @@ bounds(Contest *c, const XsArm *arms, double *from, double *to)
 		*from = raise_bottom(c, *from, *to);
 }
 
+/* Takes out the arms that cannot win above the last level; their mass is final. */
+static void
+drop_decided(Contest *c, double *q)
+{
+	int			k,
+				kept = 0;
+
+	for (k = 0; k < c->n; k++)
+	{
+		if (c->score[k] > DECIDED)
+		{
+			q[(int) c->arm[k]] = c->mass[k];
+			continue;
+		}
+		c->arm[kept] = c->arm[k];
+		c->mean[kept] = c->mean[k];
+		c->steepness[kept] = c->steepness[k];
+		c->below[kept] = c->below[k];
+		c->above[kept] = c->above[k];
+		c->score[kept] = c->score[k];
+		c->slope[kept] = c->slope[k];
+		c->mass[kept] = c->mass[k];
+		kept++;
+	}
+	c->n = kept;
+}
+
 /* The greatest of the last slopes among arms still undecided at the last scores. */
 static double
 steepest(const Contest *c)
@@ -268,7 +296,7 @@ steepest(const Contest *c)
 	return result;
 }
 
-/* How far from y the next panel goes, at most longest. */
+/* How far from y the next panel goes, at most longest; after reach(c, y, 1). */
 static double
 panel_length(Contest *c, double y, double longest)
 {
@@ -276,7 +304,6 @@ panel_length(Contest *c, double y, double longest)
 	double		slope;
 	int			i;
 
-	reach(c, y, 1);
 	slope = steepest(c);
 	if (slope * length > PANEL_SPAN)
 		length = PANEL_SPAN / slope;
@@ -311,15 +338,16 @@ integrate_panel(Contest *c, double from, double length)
 	}
 }
 
-/* Mass of every uncertain arm; returns that of the sure arm with this objective. */
+/* Fills in q of every uncertain arm; returns that of the sure arm with this objective. */
 static double
-contest(Contest *c, const XsArm *arms, int has_sure, double sure_objective)
+contest(Contest *c, const XsArm *arms, int has_sure, double sure_objective, double *q)
 {
 	double		from,
 				to,
 				longest;
 	double		sure_mass = 0.0;
-	int			panels;
+	int			panels,
+				k;
 
 	if (has_sure && sure_objective >= c->hi)
 		return 1.0;
@@ -336,8 +364,11 @@ contest(Contest *c, const XsArm *arms, int has_sure, double sure_objective)
 	for (panels = 1; from < to; panels++)
 	{
 		double		rest = to - from;
-		double		length = panel_length(c, from, longest < rest ? longest : rest);
+		double		length;
 
+		reach(c, from, 1);
+		drop_decided(c, q);
+		length = panel_length(c, from, longest < rest ? longest : rest);
 		/* the end in sight, or too far away */
 		if (length > 0.999 * rest || panels >= MOST_PANELS)
 			length = rest;
@@ -346,6 +377,8 @@ contest(Contest *c, const XsArm *arms, int has_sure, double sure_objective)
 			break;
 		from += length;
 	}
+	for (k = 0; k < c->n; k++)
+		q[(int) c->arm[k]] = c->mass[k];
 	return sure_mass;
 }
 
@@ -363,18 +396,12 @@ xs_thompson(const XsExploration *how, const XsArm *arms, int n, double *q, doubl
 		q[i] = 0.0;
 	collect(&c, how, arms, n, scratch);
 	if (c.n > 0)
-		sure_mass = contest(&c, arms, sure >= 0, sure_objective);
-	sum = 0.0;
-	for (i = 0; i < c.n; i++)
-	{
-		q[(int) c.arm[i]] = c.mass[i];
-		sum += c.mass[i];
-	}
+		sure_mass = contest(&c, arms, sure >= 0, sure_objective, q);
 	if (sure >= 0)
-	{
 		q[sure] = sure_mass;
-		sum += sure_mass;
-	}
+	sum = 0.0;
+	for (i = 0; i < n; i++)
+		sum += q[i];
 	if (!(sum > 0.0 && sum <= 1e300))
 	{
 		/* all mass beyond double precision: what is left is the expectation */

@@ -9,12 +9,14 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_type.h"
 #include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
+#include "nodes/plannodes.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planmain.h"
 #include "parser/parse_coerce.h"
@@ -26,6 +28,7 @@
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 #include "../compat.h"
 #include "expression.h"
@@ -409,6 +412,45 @@ transform(const XsExpression *expression, const XsScope *scope)
 	return node;
 }
 
+/* The type a domain is directly based on; InvalidOid if it is no domain. */
+static Oid
+base_of_domain(Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	Form_pg_type form;
+	Oid			base;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for type %u", type);
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	base = form->typtype == TYPTYPE_DOMAIN ? form->typbasetype : InvalidOid;
+	ReleaseSysCache(tuple);
+	return base;
+}
+
+/*
+ * The executor takes over a domain's constraints when it prepares an expression,
+ * which is why a plan does not depend on them; a prepared expression does.
+ */
+static bool
+domains_walker(Node *node, void *arg)
+{
+	List	  **items = arg;
+
+	if (node == NULL)
+		return false;
+	if (IsA(node, CoerceToDomain))
+		for (Oid type = ((CoerceToDomain *) node)->resulttype; OidIsValid(type); type = base_of_domain(type))
+		{
+			PlanInvalItem *item = makeNode(PlanInvalItem);
+
+			item->cacheId = TYPEOID;
+			item->hashValue = GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(type));
+			*items = lappend(*items, item);
+		}
+	return expression_tree_walker(node, domains_walker, arg);
+}
+
 Expr *
 xs_expression_plan(const XsExpression *expression, const XsScope *scope, List **invalidations)
 {
@@ -428,6 +470,7 @@ xs_expression_plan(const XsExpression *expression, const XsScope *scope, List **
 				 errhint("Use functions that are IMMUTABLE or STABLE.")));
 	context.parsing = false;
 	planned = expression_planner_with_deps((Expr *) node, &relations, &items);
+	(void) domains_walker((Node *) planned, &items);
 	error_context_stack = context.callback.previous;
 
 	*invalidations = list_concat(*invalidations, items);

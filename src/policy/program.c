@@ -299,7 +299,7 @@ xs_program_compile(XsPolicy *policy, TupleDesc row, Oid key_type, MemoryContext 
 	xs_unpin_search_path(nest_level);
 
 	program->econtext = CreateStandaloneExprContext();
-	program->slot = MakeSingleTupleTableSlot(CreateTupleDescCopy(row), &TTSOpsHeapTuple);
+	program->slot = MakeSingleTupleTableSlot(CreateTupleDescCopyConstr(row), &TTSOpsHeapTuple);
 	program->econtext->ecxt_scantuple = program->slot;
 	program->econtext->ecxt_param_list_info = makeParamList(1);
 	program->econtext->ecxt_param_list_info->params[0].ptype = JSONBOID;

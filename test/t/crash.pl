@@ -74,7 +74,7 @@ for my $round (1 .. $ROUNDS)
 		my $run = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres'), '-f', "$file.$round" ], '>', \$out, '2>', \$err);
 		push @clients, { run => $run, out => \$out, err => \$err };
 	}
-	my $until = time + 4;
+	my $until = time + 3;
 	while (time < $until) { $_->{run}->pump_nb for @clients; usleep(50_000); }
 	cmp_ok(kill_server(), '>', $CLIENTS, "round $round: the server and its backends are killed");
 	for (@clients)

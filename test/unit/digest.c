@@ -1,7 +1,8 @@
 /*
  * digest.c: prints hashes of a fixed computation, stage by stage.  Every compiler
  * and every optimisation level must print the same, and the same as digest.expected
- * (on any machine: decisions of one must replay on another).
+ * (decisions of one machine must replay on another; the hash sees bytes, so this
+ * file is for little-endian ones).
  */
 #include <inttypes.h>
 #include <stdio.h>

@@ -231,6 +231,12 @@ test_priors(void)
 	CHECK_CLOSE(out.mean, xs_logit(0.03), 1e-13, "linear: on the logit scale");
 	CHECK_CLOSE(1.0 / (1.0 + exp(-out.mean - sqrt(out.variance))), fmin(0.03 + sqrt(1.05), 1.0 - 1e-4),
 				1e-12, "linear: one sd up is one sd up");
+	prior.neutral_rate = 0.97;
+	linear->prepare(model, 3, &none, &prior, scratch);
+	linear->predict(model, x, 0.97, &out);
+	CHECK_CLOSE(1.0 / (1.0 + exp(-out.mean + sqrt(out.variance))), fmax(0.97 - sqrt(1.05), 1e-4),
+				1e-12, "linear: above 1/2, one sd down");
+	prior = some_prior();
 	prior.has_propensity = prior.uses_propensity = 1;
 	x[2] = (float) xs_logit(0.03);
 	linear->prepare(model, 3, &none, &prior, scratch);

@@ -164,6 +164,26 @@ quantile_row(char **field, void *context)
 		worst(context, relative(value, expected), "%s,%s,%s", field[0], field[1], field[2]);
 }
 
+/* Far tails of narrow distributions, at exact doubles: A & S 26.5.8 in mpmath, 40 digits */
+static void
+test_beta_tails(void)
+{
+	static const double rows[][4] = {
+		{1000000.0, 1000000.0, 0.4871, 7.2179753965683071753e-292},
+		{1000000.0, 1000000.0, 0.49, 2.490453657610394275e-176},
+		{1000000.3333333334, 142857.14285714287, 0.868, 2.9931070642714269816e-110},
+		{500000.0, 123456.7, 0.79, 2.5778359713911224014e-121},
+		{1000000.0, 333333.3333333333, 0.7401, 2.5689940923389930501e-151}
+	};
+	Worst		w = {0};
+	int			i;
+
+	for (i = 0; i < 5; i++)
+		worst(&w, relative(xs_beta_cdf(rows[i][0], rows[i][1], rows[i][2]), rows[i][3]),
+			  "Beta(%g, %g) at %g", rows[i][0], rows[i][1], rows[i][2]);
+	CHECK_WORST(w, 1.25e-13, "beta CDF, far tails");
+}
+
 static void
 test_beta(void)
 {
@@ -186,5 +206,6 @@ main(int argc, char **argv)
 	test_edges();
 	test_fast_log_norm_cdf();
 	test_beta();
+	test_beta_tails();
 	return done();
 }
