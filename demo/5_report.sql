@@ -76,7 +76,7 @@ WHERE a.agent = 'retail' AND b.agent <> 'retail';
 SELECT format('%s, agent over %s: %s points [%s, %s], %s %% relative: %s', period, over, to_char(100 * points, 'FMS90.0'),
 			  to_char(100 * (points - width), 'FMS90.0'), to_char(100 * (points + width), 'FMS90.0'), to_char(100 * relative, 'FMS990'),
 			  CASE WHEN points > width THEN 'better beyond chance'
-				   WHEN points > 0 THEN 'better, but it could be chance'
+				   WHEN points > 0 THEN 'better, perhaps by chance'
 				   ELSE 'NOT BETTER' END)
 FROM demo.lift ORDER BY period, over DESC;
 \pset tuples_only off

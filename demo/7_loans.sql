@@ -167,7 +167,7 @@ $$;
 \pset footer off
 \pset null ''
 \echo
-\echo '== Loan offers: real answers, no simulation; per letter, with 95 % intervals (normal approximation) =='
+\echo '== Loan offers: real answers, no simulation; per letter, with 95 % intervals =='
 SELECT CASE s.policy WHEN 'lottery' THEN 'logged policy' ELSE 'agent: ' || s.policy END AS policy, p.period AS letters, rounds AS kept,
 	   format('%s +- %s', to_char(100 * take_up, 'FM90.00'), to_char(100 * take_up_w, 'FM90.00')) AS "take-up, %",
 	   format('%s +- %s', to_char(interest, 'FM90.00'), to_char(interest_w, 'FM90.00')) AS "interest, rand",
@@ -179,7 +179,7 @@ ORDER BY p.position, array_position(ARRAY['lottery', 'interest', 'borrowers'], s
 \pset format unaligned
 SELECT format('agent "%s" over the logged policy, %s: %s [%s, %s], %s', a.policy, m.metric,
 			  to_char(m.difference, 'FMS90.00'), to_char(m.difference - m.width, 'FMS90.00'), to_char(m.difference + m.width, 'FMS90.00'),
-			  CASE WHEN m.difference > m.width THEN 'better beyond chance' WHEN m.difference > 0 THEN 'better, but it could be chance' ELSE 'not better' END)
+			  CASE WHEN m.difference > m.width THEN 'better beyond chance' WHEN m.difference > 0 THEN 'better, perhaps by chance' ELSE 'not better' END)
 FROM lender.summary(1, 53810) a, lender.summary(1, 53810) l,
 	 LATERAL (VALUES ('interest', 'interest, rand', a.interest - l.interest, sqrt(a.interest_w ^ 2 + l.interest_w ^ 2)),
 					 ('interest', 'per 100 rand', a.per_100 - l.per_100, sqrt(a.per_100_w ^ 2 + l.per_100_w ^ 2)),

@@ -146,8 +146,7 @@ encode_tail(const XsPolicy *policy, XsProgram *program, XsCandidate *candidate, 
 			  true, scratch);
 	memcpy(tail, scratch + nshared, sizeof(float4) * policy->ntail);
 	if (policy->prior.has_propensity && !isnan(candidate->propensity))
-		tail[policy->ntail - 1] = (float4) Max(-XS_MAX_FEATURE,
-											   Min(XS_MAX_FEATURE, xs_propensity_logit(candidate->propensity)));
+		tail[policy->ntail - 1] = (float4) xs_propensity_feature(candidate->propensity);
 	candidate->ntail = policy->ntail;
 	candidate->tail = tail;
 }

@@ -273,9 +273,9 @@ read_logged(int64 decision_id, XsDecision *logged)
 {
 	if (!xs_read_decision(decision_id, XS_READ, logged))
 		ereport(ERROR,
-				(errcode(ERRCODE_NO_DATA_FOUND),
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("decision " INT64_FORMAT " does not exist", decision_id),
-				 errhint("Decisions are rows of xsell.decision.")));
+				 errhint("Decisions are rows of xsell.decision; the statement that makes one does not see it yet.")));
 }
 
 /*

@@ -112,7 +112,7 @@ read_decision(Outcome *outcome)
 
 	if (xs_execute(&find_decision, &id, NULL, XS_READ_NEWEST, 1) == 0)
 		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("decision %lld does not exist", (long long) outcome->decision_id),
 				 errhint("Pass the decision_id that xsell_decide returned; its transaction must have committed.")));
 	row = SPI_tuptable->vals[0];

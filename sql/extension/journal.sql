@@ -190,8 +190,11 @@ CREATE TABLE xsell.evidence (
 	beta			@extschema@.xsell_beta NOT NULL,
 	glm				@extschema@.xsell_glm NOT NULL,
 	PRIMARY KEY (agent, product, encoding, bucket)
-)
+) WITH (toast_tuple_target = 8160)
 $ddl$;
+	-- A state that changes with every lesson is kept in its row, as it is: to
+	-- compress it, or to move it out of line, cost more than the rest of the lesson.
+	EXECUTE 'ALTER TABLE xsell.evidence ALTER COLUMN glm SET STORAGE EXTERNAL';
 	COMMENT ON TABLE xsell.evidence IS 'Exact sums that decisions and their rewards leave, by week of the decision';
 	COMMENT ON COLUMN xsell.evidence.agent IS 'The agent that learned';
 	COMMENT ON COLUMN xsell.evidence.product IS 'The product offered';
@@ -261,6 +264,8 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.request.agent IS 'The agent asked';
 	COMMENT ON COLUMN xsell.request.request_key IS 'The caller''s key';
 	COMMENT ON COLUMN xsell.request.decision_id IS 'The decision it was answered with';
+
+	PERFORM xsell.create_views();
 END
 $create$;
 COMMENT ON FUNCTION @extschema@.xsell_create_journal(regtype) IS 'Creates the journal''s tables for customer keys of this type; they belong to the caller';

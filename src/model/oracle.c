@@ -35,3 +35,11 @@ xs_propensity_logit(double s)
 {
 	return xs_logit(xs_propensity_clamp(s));
 }
+
+double
+xs_propensity_feature(double s)
+{
+	double		x = xs_propensity_logit(s) - XS_PROPENSITY_CENTER;
+
+	return x > XS_MAX_FEATURE ? XS_MAX_FEATURE : x < -XS_MAX_FEATURE ? -XS_MAX_FEATURE : x;
+}

@@ -17,7 +17,7 @@ typedef struct XsEvidence
 	const XsGlm *glm;
 } XsEvidence;
 
-/* What is believed before evidence; dim columns: 0 the intercept, last the propensity's logit if has_propensity. */
+/* What is believed before evidence; dim columns: 0 the intercept, last the propensity's if has_propensity. */
 typedef struct XsPrior
 {
 	double		neutral_rate;	/* P(convert) without evidence or propensity, in (0,1) */
@@ -25,7 +25,7 @@ typedef struct XsPrior
 	double		precision;		/* glm: of feature weights, > 0 */
 	double		intercept_precision;	/* glm */
 	double		slope_precision;	/* glm: of the propensity's slope, prior mean 1 */
-	int			has_propensity; /* the layout's last column is logit(propensity) */
+	int			has_propensity; /* the layout's last column is xs_propensity_feature */
 	int			uses_propensity;	/* this product has one, so its prior is the propensity itself;
 									 * else its intercept's prior mean is logit(neutral_rate) */
 } XsPrior;
@@ -80,7 +80,16 @@ extern XsStatus xs_glm_posterior(const XsGlm *glm, double precision, double *mea
 /* s clamped to [1e-4, 1-1e-4], NaN to 1e-4; every oracle sees propensities so. */
 extern double xs_propensity_clamp(double s);
 
-/* logit of s clamped to [1e-4, 1-1e-4]: the propensity's feature. */
+/* logit of s clamped to [1e-4, 1-1e-4] */
 extern double xs_propensity_logit(double s);
+
+/*
+ * The propensity's column: its logit less that of a rate of 5 %, clipped like all
+ * features.  Centred, so that not knowing the slope makes the usual rates of
+ * cross-selling uncertain only by little; the centre is fixed, since evidence is
+ * summed over the column.
+ */
+#define XS_PROPENSITY_CENTER (-2.9444389791664403)	/* logit(0.05) */
+extern double xs_propensity_feature(double s);
 
 #endif

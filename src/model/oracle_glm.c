@@ -108,7 +108,7 @@ glm_prior(const XsPrior *prior, XsLink link, GlmPrior *result)
 	if (prior->has_propensity && prior->uses_propensity)
 	{
 		result->slope = link == XS_LOGIT ? 1.0 : rate * (1.0 - rate);
-		result->intercept -= result->slope * logit;
+		result->intercept -= result->slope * (logit - XS_PROPENSITY_CENTER);
 	}
 	return XS_OK;
 }

@@ -263,6 +263,7 @@ xs_candidates(const XsPolicy *policy, XsProgram *program, ArrayType *products, c
 			if (!asked[o] || (only >= 0 && c != only))
 				continue;
 			candidate->arm = (uint16) (o * policy->nchannels + c);
+			candidate->value = 1;
 			candidate->excluded = excluded(policy, program, o, c, reached, now);
 			if (candidate->excluded == NULL)
 				candidate->excluded = evaluate_worth(policy, program, &policy->offers[o], o, c, candidate);

@@ -47,6 +47,8 @@ expression_error_context(void *arg)
 		internalerrposition(position);
 		internalerrquery(context->expression->text);
 	}
+	if (context->parsing && geterrcode() == ERRCODE_UNDEFINED_FUNCTION)
+		errhint("Names are looked up in pg_catalog only: write your own functions, types and operators with their schema.");
 	if (context->policy != NULL)
 		errcontext("%s of agent \"%s\": %s", context->expression->what,
 				   context->policy->agent, context->expression->text);

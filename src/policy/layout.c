@@ -4,8 +4,8 @@
  *   0                 the intercept, always 1
  *   features          in order of name: those of the customer, then those that
  *                     read product or channel and so differ between arms
- *   last              logit of the propensity, clipped like every feature, if any
- *                     offer has one (0 for offers without)
+ *   last              xs_propensity_feature, if any offer has a propensity (0 for
+ *                     offers without)
  *
  * A boolean or numeric feature takes two columns, its value and "is null"; a
  * text feature one per declared level, "other" and "is null".

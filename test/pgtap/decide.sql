@@ -483,8 +483,8 @@ UPDATE xsell.evidence SET beta = beta + beta, glm = glm + glm;
 SELECT isnt_empty('SELECT pg_temp.not_replayed()', 'evidence that was changed comes to light');
 ROLLBACK;
 SELECT is_empty('SELECT pg_temp.not_replayed()', 'until it is set right');
-SELECT min(decision_id) AS wrong FROM xsell.experience WHERE reward = 1 \gset
-UPDATE xsell.experience SET reward = 0 WHERE decision_id = :wrong AND reward = 1;
+SELECT decision_id AS wrong, model_version AS version FROM xsell.experience WHERE reward = 1 ORDER BY model_version LIMIT 1 \gset
+UPDATE xsell.experience SET reward = 0 WHERE decision_id = :wrong AND model_version = :version;
 SELECT isnt_empty('SELECT pg_temp.not_replayed()', 'so does a reward that was changed');
 
 SELECT * FROM finish();

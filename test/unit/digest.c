@@ -120,7 +120,7 @@ predict(const char *name, const XsEvidence *evidence, XsArm *arms)
 
 		for (j = 0; j < DIM; j++)
 			x[j] = (float) (0.4 * uniform() - 0.2);
-		x[DIM - 1] = (float) xs_propensity_logit(s);
+		x[DIM - 1] = (float) xs_propensity_feature(s);
 		oracle->predict(model, x, s, &arms[i].prediction);
 		note(arms[i].prediction.mean);
 		note(arms[i].prediction.variance);

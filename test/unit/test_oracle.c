@@ -211,10 +211,11 @@ test_priors(void)
 
 	prior.has_propensity = prior.uses_propensity = 1;
 	x[1] = 0.5f;
-	x[2] = (float) xs_propensity_logit(0.2);
+	x[2] = (float) xs_propensity_feature(0.2);
 	CHECK(logistic->prepare(model, 3, &none, &prior, scratch) == XS_OK, "prepare with a propensity");
 	logistic->predict(model, x, 0.2, &out);
-	CHECK_CLOSE(out.mean, x[2], 1e-15, "the propensity itself");
+	CHECK_CLOSE(out.mean, log(0.2 / 0.8), 1e-7, "the propensity itself");
+	CHECK_CLOSE(out.mean, x[2] + log(0.05 / 0.95), 1e-14, "but for the column's float4");
 	CHECK_CLOSE(out.variance, 1.0 + 0.25 / 5.0 + (double) x[2] * x[2] / 4.0, 1e-14, "slope variance");
 	logistic->contributions(model, x, addends);
 	CHECK(addends[0] + addends[1] + addends[2] == out.mean, "contributions sum to the mean");
@@ -238,7 +239,7 @@ test_priors(void)
 				1e-12, "linear: above 1/2, one sd down");
 	prior = some_prior();
 	prior.has_propensity = prior.uses_propensity = 1;
-	x[2] = (float) xs_logit(0.03);
+	x[2] = (float) xs_propensity_feature(0.03);
 	linear->prepare(model, 3, &none, &prior, scratch);
 	linear->predict(model, x, 0.03, &out);
 	CHECK_CLOSE(out.rate, 0.03, 1e-8, "linear: the propensity, to first order");
@@ -339,6 +340,8 @@ test_beta(void)
 	CHECK_CLOSE(out.rate, 1e-4, 1e-18, "beta: the propensity, clamped");
 	CHECK(out.mean == -XS_MAX_PREDICTOR, "beta: the mean, clamped");
 	CHECK_CLOSE(xs_propensity_logit(0.5), 0.0, 0.0, "propensity 1/2");
+	CHECK_CLOSE(xs_propensity_feature(0.05), 0.0, 1e-15, "propensity 5 %");
+	CHECK_CLOSE(xs_propensity_feature(1.0), 8.0, 0.0, "its column is clipped");
 	CHECK(xs_propensity_logit(2.0) == xs_propensity_logit(1.0) &&
 		  xs_propensity_logit(NAN) == xs_propensity_logit(0.0), "propensities are clamped");
 }
