@@ -59,4 +59,3 @@ $ddl$, rights);
 END
 $create$;
 COMMENT ON FUNCTION xsell.create_views() IS 'Part of xsell_create_journal';
-REVOKE ALL ON FUNCTION xsell.create_views() FROM PUBLIC;

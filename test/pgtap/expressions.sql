@@ -69,9 +69,9 @@ INSERT INTO xsell.feature (agent, feature, expression, levels) VALUES
 	('a', 'z', 'four', NULL), ('a', 'b', 'product.rank', NULL), ('a', 'A', 'txt', '{a}'), ('a', 'é', 'channel.human', NULL), ('a', 'c', 'flag', NULL);
 UPDATE xsell.offer SET propensity = '0.5' WHERE product = 'loan';
 SELECT is(pg_temp.features(1), '{1, 1,0,0, 1,0, 2,0, 1,0, 0,0, 0}', 'order of columns');
-SELECT is(pg_temp.features(1, 'loan', 'branch'), '{1, 1,0,0, 1,0, 2,0, 2.5,0, 1,0, 0}', 'for every arm');
+SELECT is(pg_temp.features(1, 'loan', 'branch'), '{1, 1,0,0, 1,0, 2,0, 2.5,0, 1,0, 2.944439}', 'for every arm');
 UPDATE xsell.offer SET propensity = '0.9' WHERE product = 'loan';
-SELECT is(round((pg_temp.features(1, 'loan'))[13]::numeric, 5), 2.19722, 'the logit of the propensity is the last');
+SELECT is(round((pg_temp.features(1, 'loan'))[13]::numeric, 5), 5.14166, 'the propensity is the last: its logit, centred at 5 %');
 UPDATE xsell.offer SET propensity = NULL;
 DELETE FROM xsell.feature;
 
@@ -290,6 +290,7 @@ SELECT model_version AS version FROM xsell.learner \gset
 UPDATE xsell.rule SET expression = 'true';
 CREATE TABLE before AS SELECT r.* FROM customer c, xsell_rank(c, '{card}', channel => 'web') r WHERE id = 1;
 BEGIN;
+DROP VIEW xsell.performance, xsell.reward;
 DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.learner, xsell.late, xsell.contact, xsell.request;
 SELECT throws_ok('choose', '42P01', 'the xsell journal does not exist', 'without a journal');
 SELECT xsell_create_journal('text') \g /dev/null

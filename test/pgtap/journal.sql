@@ -201,6 +201,7 @@ SELECT throws_ok('SELECT xsell_decide(c, channel => ''web'') FROM customers c WH
 CREATE FUNCTION recreate(key_type regtype) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	DELETE FROM xsell.agent;
+	DROP VIEW xsell.performance, xsell.reward;
 	DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.learner, xsell.late, xsell.contact, xsell.request, customers;
 	PERFORM xsell_create_journal(key_type);
 	EXECUTE format('CREATE TABLE customers (id %s PRIMARY KEY)', key_type);

@@ -1,0 +1,57 @@
+# The agent learns: on the demo's bank, with its response model that no agent
+# knows, the agent converts more than uniform offers and than the propensity
+# alone, over three seeds.  The clock is simulated, so each seed gives the same
+# decisions on every machine.
+use strict;
+use warnings;
+
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('learns');
+$node->init;
+$node->append_conf('postgresql.conf', "shared_buffers = '256MB'\nautovacuum = off\njit = off\ntimezone = 'UTC'\n");
+$node->start;
+
+# offers and conversions of a policy in the last half of the weeks
+sub last_weeks
+{
+	my ($database, $agent) = @_;
+	return split /\|/, $node->safe_psql($database, qq{
+		SELECT count(*), sum(reward) FROM xsell.reward
+		WHERE agent = '$agent' AND decided_at >= (SELECT min(decided_at) + interval '28 days' FROM xsell.reward)});
+}
+
+# the lead of conversion rate p1 over p2 in standard errors
+sub standard_errors
+{
+	my ($n1, $k1, $n2, $k2) = @_;
+	my ($p1, $p2) = ($k1 / $n1, $k2 / $n2);
+	return ($p1 - $p2) / sqrt($p1 * (1 - $p1) / $n1 + $p2 * (1 - $p2) / $n2);
+}
+
+my %total;
+for my $seed (1 .. 3)
+{
+	$node->safe_psql('postgres', "CREATE DATABASE seed$seed");
+	my $run = PostgreSQL::Test::Utils::run_log(
+		[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-v', "seed=$seed", '-v', 'size=0.5', '-v', 'weeks=8',
+			'-d', $node->connstr("seed$seed"), map { ('-f', "$_.sql") } ('1_bank', '2_world', '3_policy', '4_weeks') ],
+		'>', \my $out, '2>', \my $err, 'init', sub { chdir 'demo' or die $! });
+	ok($run, "seed $seed: the weeks are played") or diag $err;
+	for my $agent (qw(retail uniform propensity))
+	{
+		my ($n, $k) = last_weeks("seed$seed", $agent);
+		note "seed $seed: $agent $k of $n";
+		$total{$agent}[0] += $n;
+		$total{$agent}[1] += $k;
+		$total{"$seed $agent"} = [ $n, $k ];
+	}
+	cmp_ok(standard_errors(@{ $total{"$seed retail"} }, @{ $total{"$seed uniform"} }), '>', 3, "seed $seed: above uniform by more than 3 standard errors");
+	cmp_ok(standard_errors(@{ $total{"$seed retail"} }, @{ $total{"$seed propensity"} }), '>', 0, "seed $seed: above the propensity alone");
+}
+cmp_ok(standard_errors(@{ $total{retail} }, @{ $total{propensity} }), '>', 3, 'all seeds: above the propensity alone by more than 3 standard errors');
+
+$node->stop;
+done_testing();
