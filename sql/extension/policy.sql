@@ -11,7 +11,7 @@
  */
 
 CREATE TABLE xsell.product (
-	product		text PRIMARY KEY CHECK (product <> ''),
+	product		text PRIMARY KEY CHECK (product <> '' AND octet_length(product) <= 200),
 	name		text,
 	attributes	jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(attributes) = 'object')
 );
@@ -21,7 +21,7 @@ COMMENT ON COLUMN xsell.product.name IS 'Name for people';
 COMMENT ON COLUMN xsell.product.attributes IS 'Scalar attributes; expressions read them as product.KEY';
 
 CREATE TABLE xsell.agent (
-	agent			text PRIMARY KEY CHECK (agent <> ''),
+	agent			text PRIMARY KEY CHECK (agent <> '' AND octet_length(agent) <= 200),
 	customer_table	regclass NOT NULL,
 	customer_key	text NOT NULL,
 	status			text NOT NULL DEFAULT 'live' CHECK (status IN ('live', 'paused')),
@@ -57,7 +57,7 @@ COMMENT ON COLUMN xsell.agent.seed IS 'Key of the random numbers that draw arms 
 
 CREATE TABLE xsell.channel (
 	agent				text NOT NULL,
-	channel				text NOT NULL CHECK (channel <> ''),
+	channel				text NOT NULL CHECK (channel <> '' AND octet_length(channel) <= 200),
 	observation_window	interval NOT NULL DEFAULT '14 days' CHECK (observation_window > '0 seconds'),
 	consent				text,
 	attributes			jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(attributes) = 'object'),
@@ -89,7 +89,7 @@ COMMENT ON COLUMN xsell.offer.valid IS 'When the offer may be made';
 
 CREATE TABLE xsell.feature (
 	agent		text NOT NULL,
-	feature		text NOT NULL CHECK (feature <> ''),
+	feature		text NOT NULL CHECK (feature <> '' AND octet_length(feature) <= 200),
 	expression	text NOT NULL,
 	center		float8 CHECK (center BETWEEN -1e300 AND 1e300),
 	scale		float8 CHECK (scale > 0 AND scale <= 1e300),
@@ -106,7 +106,7 @@ COMMENT ON COLUMN xsell.feature.levels IS 'Text: the values told apart; all othe
 
 CREATE TABLE xsell.rule (
 	agent		text NOT NULL,
-	rule		text NOT NULL CHECK (rule <> ''),
+	rule		text NOT NULL CHECK (rule <> '' AND octet_length(rule) <= 200),
 	kind		text NOT NULL CHECK (kind IN ('eligibility', 'applicability', 'suitability')),
 	product		text,
 	channel		text,
@@ -121,7 +121,7 @@ COMMENT ON COLUMN xsell.rule.expression IS 'Boolean expression; false and NULL b
 
 CREATE TABLE xsell.cap (
 	agent		text NOT NULL,
-	cap			text NOT NULL CHECK (cap <> ''),
+	cap			text NOT NULL CHECK (cap <> '' AND octet_length(cap) <= 200),
 	product		text,
 	channel		text,
 	max_offers	integer NOT NULL CHECK (max_offers BETWEEN 0 AND 1000),
@@ -136,7 +136,7 @@ COMMENT ON COLUMN xsell.cap.per IS 'Length of the period';
 
 CREATE TABLE xsell.outcome_kind (
 	agent		text NOT NULL,
-	outcome		text NOT NULL CHECK (outcome <> ''),
+	outcome		text NOT NULL CHECK (outcome <> '' AND octet_length(outcome) <= 200),
 	reward		float8 NOT NULL CHECK (reward BETWEEN 0 AND 1),
 	PRIMARY KEY (agent, outcome)
 );

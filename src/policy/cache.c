@@ -209,21 +209,30 @@ unknown_agent(const char *name)
 			 errhint("Agents are rows of table xsell.agent.")));
 }
 
+/* The newest definition's row; errors if there is none, or the agent was deleted. */
+static HeapTuple
+policy_row(const char *name, TupleDesc *desc, Datum *definition)
+{
+	Oid			relid = xsell_relation("policy");
+	HeapTuple	row = OidIsValid(relid) ? newest_row(relid, name, desc) : NULL;
+	bool		deleted = true;
+
+	if (row != NULL)
+		*definition = column(row, *desc, "definition", &deleted);
+	if (deleted)
+		unknown_agent(name);
+	return row;
+}
+
 static void
 refresh_policy(CachedAgent *cached, const char *name)
 {
-	Oid			relid = xsell_relation("policy");
 	TupleDesc	desc;
-	HeapTuple	row = OidIsValid(relid) ? newest_row(relid, name, &desc) : NULL;
-	bool		deleted = true;
-	Datum		definition = 0;
+	Datum		definition;
+	HeapTuple	row = policy_row(name, &desc, &definition);
 	Version		version;
 	bool		isnull;
 
-	if (row != NULL)
-		definition = column(row, desc, "definition", &deleted);
-	if (row == NULL || deleted)
-		unknown_agent(name);
 	version = version_of(row, DatumGetInt32(column(row, desc, "policy_version", &isnull)));
 	if (cached->agent.policy != NULL && same_version(&version, &cached->policy_row))
 		return;
@@ -300,11 +309,14 @@ find_or_make(const char *name)
 {
 	CachedAgent *cached;
 	MemoryContext caller;
+	TupleDesc	desc;
+	Datum		definition;
 
 	for (cached = agents; cached != NULL; cached = cached->next)
 		if (strcmp(cached->agent.name, name) == 0)
 			return cached;
 
+	(void) policy_row(name, &desc, &definition);	/* names that are no agent leave nothing */
 	caller = MemoryContextSwitchTo(TopMemoryContext);
 	cached = palloc0(sizeof(CachedAgent));
 	cached->agent.name = pstrdup(name);
