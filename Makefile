@@ -12,7 +12,7 @@ EXTVERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'.*/\1/p" $(EXTENSIO
 
 # The module
 MODULE_big = xsell
-source_dirs = src $(addprefix src/,math model types policy journal evaluate)
+source_dirs = src $(addprefix src/,math model types policy journal)
 headers = $(sort $(wildcard $(addsuffix /*.h,$(source_dirs))))
 OBJS = $(patsubst %.c,%.o,$(sort $(wildcard $(addsuffix /*.c,$(source_dirs)))))
 PGFILEDESC = "xsell - learning cross-sell decisions"

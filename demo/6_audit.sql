@@ -55,7 +55,7 @@ FULL JOIN xsell_rebuild_evidence('retail') r USING (product, encoding, bucket)
 UNION ALL
 SELECT 18, 'replay: decisions come out of the journal again, bit for bit', count(*), count(*) FILTER (WHERE NOT (r).identical)
 FROM (SELECT xsell_replay(decision_id) AS r
-	  FROM (SELECT decision_id FROM xsell.decision ORDER BY hashint8extended(decision_id, 0) LIMIT 200) d
+	  FROM (SELECT decision_id FROM xsell.decision ORDER BY hashint8extended(decision_id, 0) LIMIT 10000) d
 	  ORDER BY decision_id) r;
 
 \echo '== Was a rule, a consent or a cap broken? Counted over all offers, in SQL, without asking xsell =='

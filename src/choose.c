@@ -198,15 +198,12 @@ xs_choice_candidates(const XsCall *call, const XsChoice *choice, const XsContact
 const char *
 xs_cohort(const XsPolicy *policy, Datum customer_key)
 {
-	Oid			output;
-	bool		is_varlena;
 	char	   *key;
 	uint64		hash;
 
 	if (policy->control_share <= 0)
 		return "agent";
-	getTypeOutputInfo(xs_journal_key_type(), &output, &is_varlena);
-	key = OidOutputFunctionCall(output, customer_key);
+	key = xs_key_text(customer_key);
 	hash = xs_hash64(key, strlen(key), (uint64) policy->seed);
 	return (hash >> 11) * 0x1p-53 < policy->control_share ? "control" : "agent";
 }
@@ -253,15 +250,12 @@ decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 	Datum		values[19];
 	bool		nulls[19] = {false};
 	bool		offer = d->product != NULL;
-	Oid			output;
-	bool		is_varlena;
 	Datum	   *x = palloc(sizeof(Datum) * Max(d->dim, 1));
 	Datum		columns[lengthof(d->contributions)];
 	Datum		addends[lengthof(d->contributions)];
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "xsell_choose must return xsell_decision");
-	getTypeOutputInfo(xs_journal_key_type(), &output, &is_varlena);
 	for (int i = 0; i < d->dim; i++)
 		x[i] = Float4GetDatum(d->features[i]);
 	for (int i = 0; i < d->ncontributions; i++)
@@ -271,7 +265,7 @@ decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 	}
 
 	values[0] = Int64GetDatum(d->decision_id);
-	values[1] = CStringGetTextDatum(OidOutputFunctionCall(output, d->customer_key));
+	values[1] = CStringGetTextDatum(xs_key_text(d->customer_key));
 	values[2] = CStringGetTextDatum(d->agent);
 	values[3] = CStringGetTextDatum(d->cohort);
 	values[4] = offer ? CStringGetTextDatum(d->product) : (Datum) 0;

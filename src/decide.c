@@ -100,24 +100,6 @@ question_of(const XsCall *call)
 	return h == 0 ? 1 : h;
 }
 
-static uint64
-customer_of(Datum key)
-{
-	int16		length;
-	bool		by_value;
-
-	get_typlenbyval(xs_journal_key_type(), &length, &by_value);
-	if (by_value)
-		return xs_hash64(&key, sizeof(Datum), 2);
-	if (length == -1)
-	{
-		struct varlena *v = PG_DETOAST_DATUM_PACKED(key);
-
-		return xs_hash64(VARDATA_ANY(v), VARSIZE_ANY_EXHDR(v), 2);
-	}
-	return xs_hash64(DatumGetPointer(key), datumGetSize(key, by_value, length), 2);
-}
-
 static Answer *
 find_answer(uint64 question, uint64 customer)
 {
@@ -299,7 +281,7 @@ xsell_decide(PG_FUNCTION_ARGS)
 	xs_read_call(fcinfo, &call);
 	xs_begin_choice(&call, &choice);
 	question = question_of(&call);
-	customer = customer_of(choice.customer_key);
+	customer = xs_key_hash(choice.customer_key, 0);
 	answer = find_answer(question, customer);
 	if (answer == NULL)
 	{

@@ -52,8 +52,9 @@ static XsStatement live_version = {
 
 static XsStatement live_evidence = {
 	.relation = "evidence",
-	.sql = "SELECT e.product, e.beta, e.glm FROM xsell.evidence e"
-	" WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.encoding OPERATOR(pg_catalog.=) $2",
+	.sql = "SELECT e.product, e.beta, CASE WHEN $2 OPERATOR(pg_catalog.<>) 0 THEN e.glm END FROM xsell.evidence e"
+	" WHERE e.agent OPERATOR(pg_catalog.=) $1"
+	" AND (e.encoding OPERATOR(pg_catalog.=) $2 OR $2 OPERATOR(pg_catalog.=) 0)",
 	.nargs = 2,
 	.argtypes = {TEXTOID, INT4OID}
 };
@@ -61,11 +62,11 @@ static XsStatement live_evidence = {
 /* %1$s: the extension's schema.  $1 agent, $2 encoding, $3 link, $4 after, $5 last version. */
 static const char between_text[] =
 "SELECT d.product, %1$s.xsell_beta_agg(e.reward), %1$s.xsell_beta_agg(e.previous),"
-"       %1$s.xsell_glm_agg(d.features, e.reward, d.linear_predictor, 1, $3),"
-"       %1$s.xsell_glm_agg(d.features, e.previous, d.linear_predictor, 1, $3)"
+"       %1$s.xsell_glm_agg(d.features, e.reward, d.linear_predictor, 1, $3) FILTER (WHERE $2 OPERATOR(pg_catalog.<>) 0),"
+"       %1$s.xsell_glm_agg(d.features, e.previous, d.linear_predictor, 1, $3) FILTER (WHERE $2 OPERATOR(pg_catalog.<>) 0)"
 "  FROM xsell.experience e"
 "  JOIN xsell.decision d ON d.decision_id OPERATOR(pg_catalog.=) e.decision_id"
-" WHERE e.agent OPERATOR(pg_catalog.=) $1 AND d.encoding OPERATOR(pg_catalog.=) $2"
+" WHERE e.agent OPERATOR(pg_catalog.=) $1 AND (d.encoding OPERATOR(pg_catalog.=) $2 OR $2 OPERATOR(pg_catalog.=) 0)"
 "   AND e.model_version OPERATOR(pg_catalog.>) $4 AND e.model_version OPERATOR(pg_catalog.<=) $5"
 " GROUP BY d.product";
 
@@ -123,13 +124,16 @@ find_or_add(XsEvidenceHistory *history, const char *product)
 	return found;
 }
 
-/* Adds a pair of states, as values of the SQL types, to a product's. */
+/* Adds a pair of states, as values of the SQL types, to a product's; glm may be missing. */
 static void
-merge(XsEvidenceHistory *history, Product *product, Datum beta, Datum glm, int sign)
+merge(XsEvidenceHistory *history, Product *product, Datum beta, Datum glm, bool no_glm, int sign)
 {
-	XsGlm	   *other = xs_glm_detoast(glm);
+	XsGlm	   *other;
 
 	xs_check_status(xs_beta_merge(&product->beta, xs_beta_arg(beta), sign), "xsell_beta");
+	if (no_glm)
+		return;
+	other = xs_glm_detoast(glm);
 	if (product->glm == NULL)
 	{
 		MemoryContext caller = MemoryContextSwitchTo(history->context);
@@ -176,9 +180,10 @@ start_from_live(XsEvidenceHistory *history, const char *agent, int32 encoding, i
 	for (uint64 i = 0; i < n; i++)
 	{
 		char	   *product = TextDatumGetCString(column(i, 1, &isnull));
+		Datum		beta = column(i, 2, &isnull);
+		Datum		glm = column(i, 3, &isnull);
 
-		merge(history, find_or_add(history, product),
-			  column(i, 2, &isnull), column(i, 3, &isnull), +1);
+		merge(history, find_or_add(history, product), beta, glm, isnull, +1);
 	}
 	history->model_version = version;
 }
@@ -211,13 +216,17 @@ roll(XsEvidenceHistory *history, int64 after, int64 upto, int sign)
 		Product    *product;
 		bool		isnull;
 		bool		none_before;
-		Datum		beta = column(i, 3, &none_before);
-		Datum		glm = column(i, 5, &isnull);
+		Datum		beta;
+		Datum		glm;
 
 		product = find_or_add(history, TextDatumGetCString(column(i, 1, &isnull)));
-		merge(history, product, column(i, 2, &isnull), column(i, 4, &isnull), sign);
+		beta = column(i, 2, &isnull);
+		glm = column(i, 4, &isnull);
+		merge(history, product, beta, glm, isnull, sign);
+		beta = column(i, 3, &none_before);
+		glm = column(i, 5, &isnull);
 		if (!none_before)
-			merge(history, product, beta, glm, -sign);
+			merge(history, product, beta, glm, isnull, -sign);
 	}
 }
 

@@ -19,6 +19,9 @@ typedef struct XsEvidenceHistory XsEvidenceHistory;
  */
 extern XsEvidenceHistory *xs_history_create(MemoryContext parent);
 
+/* Instead of an encoding: all of them, without the glm evidence. */
+#define XS_ALL_ENCODINGS 0
+
 /* The evidence of one encoding, whose link is given, as it was at a model version. */
 extern void xs_history_at(XsEvidenceHistory *history, const char *agent, int32 encoding,
 						  int link, int64 model_version);

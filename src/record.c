@@ -61,16 +61,6 @@ float_attribute(HeapTupleHeader row, const char *name, bool required)
 	return isnull ? 0 : DatumGetFloat8(value);
 }
 
-static Datum
-read_key(HeapTupleHeader row)
-{
-	Oid			input;
-	Oid			ioparam;
-
-	getTypeInputInfo(xs_journal_key_type(), &input, &ioparam);
-	return OidInputFunctionCall(input, (char *) text_attribute(row, "customer_key", true), ioparam, -1);
-}
-
 static const float4 *
 read_reals(HeapTupleHeader row, const char *name, int *n)
 {
@@ -123,7 +113,7 @@ read_argument(HeapTupleHeader row, XsDecision *d)
 	d->product = text_attribute(row, "product", false);
 	offer = d->product != NULL;
 	d->decision_id = DatumGetInt64(attribute(row, "decision_id", true, &isnull));
-	d->customer_key = read_key(row);
+	d->customer_key = xs_key_from_text(text_attribute(row, "customer_key", true));
 	d->agent = text_attribute(row, "agent", true);
 	d->cohort = text_attribute(row, "cohort", true);
 	d->channel = text_attribute(row, "channel", offer);

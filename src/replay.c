@@ -96,7 +96,8 @@ load_model(Replay *replay, const XsDecision *d)
 
 	if (replay->model != NULL && replay->model_version == d->model_version)
 		return;
-	xs_history_at(replay->history, d->agent, policy->encoding,
+	xs_history_at(replay->history, d->agent,
+				  policy->oracle->needs_features ? policy->encoding : XS_ALL_ENCODINGS,
 				  strcmp(policy->oracle->name, "linear") == 0 ? XS_IDENTITY : XS_LOGIT, d->model_version);
 	if (replay->model == NULL)
 		replay->model = xs_model_create(policy, policy->context);

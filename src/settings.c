@@ -83,3 +83,24 @@ xs_clock_is_simulated(void)
 {
 	return simulated;
 }
+
+int
+xs_pin_output_format(void)
+{
+	static const char *const settings[][2] = {
+		{"datestyle", "ISO, YMD"}, {"intervalstyle", "postgres"}, {"timezone", "UTC"},
+		{"extra_float_digits", "1"}, {"bytea_output", "hex"}
+	};
+	int			nest_level = NewGUCNestLevel();
+
+	for (int i = 0; i < lengthof(settings); i++)
+		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	return nest_level;
+}
+
+void
+xs_unpin_output_format(int nest_level)
+{
+	AtEOXact_GUC(true, nest_level);
+}

@@ -13,4 +13,8 @@ extern void xs_define_settings(void);
 extern TimestampTz xs_now(void);
 extern bool xs_clock_is_simulated(void);
 
+/* Between these, dates, intervals, numbers and bytea are written and read in one way. */
+extern int	xs_pin_output_format(void);
+extern void xs_unpin_output_format(int nest_level);
+
 #endif

@@ -265,21 +265,13 @@ lock_newest(Relation contact, Datum customer_key, XsContacts *contacts)
 }
 
 /*
- * The window's lock.  Keys of a type that cannot be hashed share one: that can
- * only make more of them busy.
+ * The window's lock.
  */
 static void
 window_tag(LOCKTAG *tag, Relation contact, Datum customer_key)
 {
-	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(contact), KEY - 1);
-	TypeCacheEntry *type = lookup_type_cache(attribute->atttypid,
-											 TYPECACHE_HASH_EXTENDED_PROC_FINFO);
-	uint64		hash = 0;
+	uint64		hash = xs_key_hash(customer_key, RelationGetRelid(contact));
 
-	if (OidIsValid(type->hash_extended_proc))
-		hash = DatumGetUInt64(FunctionCall2Coll(&type->hash_extended_proc_finfo,
-												attribute->attcollation, customer_key,
-												Int64GetDatum(RelationGetRelid(contact))));
 	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, WINDOW_CLASS);
 }
 

@@ -70,6 +70,13 @@ extern Oid	xs_journal_relation(const char *name);
 /* The journal's key type; errors with a hint to xsell_create_journal if there is no journal. */
 extern Oid	xs_journal_key_type(void);
 
+/* key.c: customer keys as text that means the same in every session, and hashed */
+extern char *xs_key_text(Datum key);
+extern Datum xs_key_from_text(const char *text);
+
+/* Equal keys have equal hashes. Not stable between versions of PostgreSQL. */
+extern uint64 xs_key_hash(Datum key, uint64 seed);
+
 /* contact.c: the contact ledger, one row per customer */
 typedef enum XsContactState
 {

@@ -45,6 +45,7 @@ typedef struct XsPrediction
 typedef struct XsOracle
 {
 	const char *name;
+	int			needs_features; /* else the glm evidence is never looked at */
 
 	/* Bytes of a prepared model (8-aligned). */
 	size_t		(*model_size) (int dim);

@@ -92,5 +92,5 @@ beta_contributions(const void *model, const float *x, double *out)
 }
 
 const XsOracle xs_oracle_beta = {
-	"beta", beta_model_size, beta_prepare, beta_predict, beta_contributions
+	"beta", 0, beta_model_size, beta_prepare, beta_predict, beta_contributions
 };

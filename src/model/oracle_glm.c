@@ -198,11 +198,11 @@ glm_contributions(const void *model, const float *x, double *out)
 }
 
 const XsOracle xs_oracle_linear = {
-	"linear", glm_model_size, linear_prepare, linear_predict, glm_contributions
+	"linear", 1, glm_model_size, linear_prepare, linear_predict, glm_contributions
 };
 
 const XsOracle xs_oracle_logistic = {
-	"logistic", glm_model_size, logistic_prepare, logistic_predict, glm_contributions
+	"logistic", 1, glm_model_size, logistic_prepare, logistic_predict, glm_contributions
 };
 
 /* Element (i, j) of T'T, i >= j: column i times column j, rows in order. */

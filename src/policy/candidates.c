@@ -72,10 +72,16 @@ xs_cap_broken(const XsPolicy *policy, int arm, const XsContacts *contacts, Times
 	return cap == NULL ? NULL : cap->cap;
 }
 
+/*
+ * Contacts are kept for a quarter of a year at least, so that a cap that is added
+ * or lengthened finds them.
+ */
+#define LEAST_KEPT (INT64CONST(92) * USECS_PER_DAY)
+
 TimestampTz
 xs_caps_since(const XsPolicy *policy, TimestampTz now)
 {
-	TimestampTz since = now;
+	TimestampTz since = now - LEAST_KEPT;
 
 	for (int i = 0; i < policy->ncaps; i++)
 		since = Min(since, minus_interval(now, &policy->caps[i].per));

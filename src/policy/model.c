@@ -2,13 +2,15 @@
  * model.c: an agent's prepared models, one per offer.
  *
  * What a backend caches and what a replay rebuilds is made here from the same
- * inputs, evidence and policy, by the same arithmetic.
+ * inputs, evidence and policy, by the same arithmetic.  An oracle that looks at
+ * no features learns from all layouts of features alike.
  */
 #include "postgres.h"
 
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -73,6 +75,17 @@ typedef struct Sum
 	XsGlm	   *glm;
 } Sum;
 
+static XsStatus
+add_glm(Sum *sum, XsGlm *glm, int dim)
+{
+	if (glm->dim != dim)
+		return XS_DIMENSION;
+	if (sum->glm != NULL)
+		return xs_glm_merge(sum->glm, glm, 1);
+	sum->glm = glm;
+	return XS_OK;
+}
+
 static void
 add_row(XsModel *model, Sum *sums, HeapTuple row, TupleDesc desc)
 {
@@ -80,20 +93,15 @@ add_row(XsModel *model, Sum *sums, HeapTuple row, TupleDesc desc)
 	int			offer = xs_policy_offer(model->policy,
 										TextDatumGetCString(SPI_getbinval(row, desc, 1, &isnull)));
 	const XsBeta *beta;
-	XsGlm	   *glm;
 	XsStatus	status;
 
 	if (offer < 0)
 		return;					/* no longer offered */
 	beta = xs_beta_arg(SPI_getbinval(row, desc, 2, &isnull));
-	glm = xs_glm_detoast(SPI_getbinval(row, desc, 3, &isnull));
-
 	status = xs_beta_merge(&sums[offer].beta, beta, 1);
-	if (!sums[offer].touched)
-		sums[offer].glm = glm;
-	else if (status == XS_OK)
-		status = xs_glm_merge(sums[offer].glm, glm, 1);
-	if (status != XS_OK || glm->dim != model->policy->dim)
+	if (status == XS_OK && model->policy->oracle->needs_features)
+		status = add_glm(&sums[offer], xs_glm_detoast(SPI_getbinval(row, desc, 3, &isnull)), model->policy->dim);
+	if (status != XS_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
 				 errmsg("the evidence of product \"%s\" does not fit its policy",
@@ -108,29 +116,33 @@ xs_model_load(XsModel *model, int64 since)
 	static XsStatement statement = {
 		.relation = "evidence",
 		.sql = "SELECT e.product, e.beta, e.glm FROM xsell.evidence e"
-		" WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.encoding OPERATOR(pg_catalog.=) $2"
+		" WHERE e.agent OPERATOR(pg_catalog.=) $1 AND (e.encoding OPERATOR(pg_catalog.=) $2 OR $4)"
 		" AND ($3 OPERATOR(pg_catalog.<) 0 OR EXISTS (SELECT FROM xsell.evidence c"
-		"  WHERE c.agent OPERATOR(pg_catalog.=) $1 AND c.encoding OPERATOR(pg_catalog.=) $2"
+		"  WHERE c.agent OPERATOR(pg_catalog.=) $1 AND (c.encoding OPERATOR(pg_catalog.=) $2 OR $4)"
 		"  AND c.product OPERATOR(pg_catalog.=) e.product AND c.model_version OPERATOR(pg_catalog.>) $3))",
-		.nargs = 3,
-		.argtypes = {TEXTOID, INT4OID, INT8OID}
+		.nargs = 4,
+		.argtypes = {TEXTOID, INT4OID, INT8OID, BOOLOID}
 	};
 	const XsPolicy *policy = model->policy;
-	Datum		values[3];
+	Datum		values[4];
 	Sum		   *sums;
 
 	SPI_connect();
 	values[0] = CStringGetTextDatum(policy->agent);
 	values[1] = Int32GetDatum(policy->encoding);
 	values[2] = Int64GetDatum(since);
+	values[3] = BoolGetDatum(!policy->oracle->needs_features);
 	sums = palloc0(sizeof(Sum) * Max(policy->noffers, 1));
 	xs_execute(&statement, values, NULL, XS_READ, 0);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		add_row(model, sums, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 
 	for (int i = 0; i < policy->noffers; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (sums[i].touched || since < 0)
 			xs_model_prepare(model, i, sums[i].touched ? &sums[i].beta : NULL, sums[i].glm);
+	}
 	SPI_finish();
 }
 

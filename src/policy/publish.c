@@ -12,8 +12,12 @@
  * readers, and read the newest rows, so that two sessions which change one
  * policy at a time both end up in it.
  *
- * While check_function_bodies is off, nothing is published: that is how the
- * scripts of pg_dump restore, table by table, and the history comes with them.
+ * While check_function_bodies is off, the owner of the tables publishes nothing:
+ * that is how the scripts of pg_dump restore, table by table, and the history
+ * comes with them.
+ *
+ * Pausing an agent compiles nothing, because an agent may have to be paused just
+ * when its customer table or a function of the bank is broken.
  */
 #include "postgres.h"
 
@@ -27,6 +31,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -36,6 +41,7 @@
 
 #include "../compat.h"
 #include "../journal/journal.h"
+#include "../settings.h"
 #include "expression.h"
 #include "policy.h"
 #include "program.h"
@@ -72,7 +78,11 @@ static const char *const definitions_sql =
 " FROM xsell.agent a),"
 " newest AS (SELECT DISTINCT ON (agent) agent, policy_version, definition"
 "  FROM xsell.policy ORDER BY agent, policy_version DESC)"
-" SELECT coalesce(c.agent, n.agent), c.customer_table::oid, c.definition, coalesce(n.policy_version, 0)"
+" SELECT coalesce(c.agent, n.agent), c.customer_table::oid, c.definition, coalesce(n.policy_version, 0),"
+"  CASE WHEN c.definition #>> '{agent,status}' = 'paused'"
+"   AND c.definition #- '{agent,status}' #- '{agent,customer_table}'"
+"    = (n.definition - '{layout,types}'::text[]) #- '{agent,status}' #- '{agent,customer_table}'"
+"  THEN n.definition->'types' END"
 " FROM current c FULL JOIN newest n USING (agent)"
 " WHERE c.definition IS DISTINCT FROM n.definition - '{layout,types}'::text[]"
 " ORDER BY 1";
@@ -126,25 +136,6 @@ xs_execute_as_policy_owner(const char *sql, int nargs, Oid *argtypes, Datum *val
 	SetUserIdAndSecContext(user, context);
 }
 
-/*
- * A definition is compared with, and read by, sessions with other settings: so
- * numbers, times and intervals are written in one way.
- */
-static int
-pin_output_format(void)
-{
-	static const char *const settings[][2] = {
-		{"datestyle", "ISO, YMD"}, {"intervalstyle", "postgres"},
-		{"timezone", "UTC"}, {"extra_float_digits", "1"}
-	};
-	int			nest_level = NewGUCNestLevel();
-
-	for (int i = 0; i < lengthof(settings); i++)
-		(void) set_config_option(settings[i][0], settings[i][1], PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	return nest_level;
-}
-
 /* {"FEATURE": "KIND", ...} of a compiled policy. */
 static Datum
 feature_types(const XsPolicy *policy)
@@ -166,6 +157,15 @@ feature_types(const XsPolicy *policy)
 		pushJsonbValue(&state, WJB_VALUE, &v);
 	}
 	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+}
+
+/* Keys must fit the journal, if there is one yet. */
+static Oid
+journal_key_type(void)
+{
+	Oid			schema = get_namespace_oid("xsell", true);
+
+	return OidIsValid(get_relname_relid("decision", schema)) ? xs_journal_key_type() : InvalidOid;
 }
 
 /* Compiles a definition against its customer table; returns the kinds of its features. */
@@ -195,7 +195,7 @@ compile(const char *agent, int32 version, Oid customer_table, Jsonb *definition)
 				 errmsg("customer_key of agent \"%s\" reads product or channel", agent),
 				 errdetail("The key tells who the customer is, whatever is offered.")));
 
-	program = xs_program_compile(policy, RelationGetDescr(rel), InvalidOid, policy->context);
+	program = xs_program_compile(policy, RelationGetDescr(rel), journal_key_type(), policy->context);
 	xs_layout(policy);
 	types = feature_types(policy);
 
@@ -213,6 +213,7 @@ publish_one(HeapTuple row, TupleDesc desc)
 	Datum		values[4];
 	bool		isnull;
 	bool		deleted;
+	bool		must_compile;
 	Datum		definition = SPI_getbinval(row, desc, 3, &deleted);
 	Oid			customer_table = DatumGetObjectId(SPI_getbinval(row, desc, 2, &isnull));
 
@@ -226,8 +227,10 @@ publish_one(HeapTuple row, TupleDesc desc)
 								   3, argtypes, values, nulls);
 		return;
 	}
-	values[3] = compile(TextDatumGetCString(values[0]), DatumGetInt32(values[1]), customer_table,
-						DatumGetJsonbP(definition));
+	values[3] = SPI_getbinval(row, desc, 5, &must_compile);
+	if (must_compile)			/* NULL: more than a pause */
+		values[3] = compile(TextDatumGetCString(values[0]), DatumGetInt32(values[1]), customer_table,
+							DatumGetJsonbP(definition));
 	xs_execute_as_policy_owner(insert_sql, 4, argtypes, values, nulls);
 }
 
@@ -262,7 +265,7 @@ xsell_publish(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("function xsell.publish can only be called as a trigger")));
-	if (!check_function_bodies || cascading)
+	if (cascading || (!check_function_bodies && has_privs_of_role(GetUserId(), policy_owner())))
 		return PointerGetDatum(NULL);
 
 	nest_level = xs_pin_search_path();
@@ -271,9 +274,10 @@ xsell_publish(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event) || TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		cascade();
 	xs_policy_check_integrity();
-	format_level = pin_output_format();
+	/* A definition is compared with, and read by, sessions with other settings. */
+	format_level = xs_pin_output_format();
 	xs_execute_as_policy_owner(definitions_sql, 0, NULL, NULL, NULL);
-	xs_unpin_search_path(format_level);
+	xs_unpin_output_format(format_level);
 	changed = SPI_tuptable;
 	n = SPI_processed;
 	for (uint64 i = 0; i < n; i++)

@@ -104,15 +104,6 @@ xs_glm_new(int dim, XsLink link)
 	return &xs_glm_value_new(dim, link)->body;
 }
 
-Datum
-xs_glm_datum(const XsGlm *state)
-{
-	XsGlmValue *value = xs_glm_value_new(state->dim, (XsLink) state->link);
-
-	memcpy(&value->body, state, XS_GLM_SIZE(state->dim));
-	return PointerGetDatum(value);
-}
-
 /* Members of the text form, in the order of the output. */
 enum
 {

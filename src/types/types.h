@@ -31,9 +31,8 @@ extern XsGlm *xs_glm_detoast(Datum value);
 /* A zero state of dim columns, in the current memory context. */
 extern XsGlm *xs_glm_new(int dim, XsLink link);
 
-/* Copies as values of the SQL types, in the current memory context. */
+/* A copy as a value of the SQL type, in the current memory context. */
 extern Datum xs_beta_datum(const XsBeta *state);
-extern Datum xs_glm_datum(const XsGlm *state);
 
 /* XS_OK returns; everything else is reported as an error of the SQL type named. */
 extern void xs_check_status(XsStatus status, const char *type);

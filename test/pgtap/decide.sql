@@ -185,9 +185,13 @@ UPDATE xsell.offer SET value = CASE product WHEN 'fund' THEN '100' END;
 SELECT is(pg_temp.best(70), 'fund', 'for every product');
 UPDATE xsell.offer SET cost = CASE product WHEN 'fund' THEN '1000' END;
 SELECT isnt(pg_temp.best(70), 'fund', 'cost too');
-UPDATE xsell.offer SET value = 'worth', cost = NULL;
-SELECT is_empty($$SELECT FROM (SELECT c.worth, r.* FROM customer c, xsell_rank(c) r WHERE excluded IS NULL) r
-	WHERE abs(expected - worth * expected / nullif(worth, 0)) > 1e-12 OR worth = 0 AND expected <> 0$$, 'expected reward is value times rate');
+UPDATE xsell.offer SET value = NULL, cost = NULL;
+CREATE TEMP TABLE rate AS SELECT c.id, r.product, r.channel, r.expected AS rate FROM customer c, xsell_rank(c) r WHERE excluded IS NULL;
+UPDATE xsell.offer SET value = 'worth', cost = '0.125';
+SELECT cmp_ok(count(*), '>', 100::bigint, 'many arms are allowed') FROM rate JOIN customer USING (id) WHERE worth > 0 AND worth <> 1;
+SELECT is_empty($$SELECT FROM customer c, xsell_rank(c) r JOIN rate USING (product, channel)
+	WHERE rate.id = c.id AND (expected IS NULL OR abs(expected - (worth::real * rate - 0.125)) > 1e-12)$$, 'expected reward is value times rate less cost');
+UPDATE xsell.offer SET cost = NULL;
 UPDATE xsell.offer SET value = NULL, cost = 'worth / 100';
 SELECT results_eq($$SELECT DISTINCT r.excluded FROM (SELECT NULL::float8 AS worth, id, age, income, segment, has_card, has_loan, mail_consent, score FROM customer WHERE id = 70) c, xsell_rank(c) r
 	WHERE excluded !~ ':' ORDER BY 1$$, $$VALUES ('cost'), ('held')$$, 'an arm whose cost is not known is not offered');

@@ -14,13 +14,13 @@ $node->init;
 $node->append_conf('postgresql.conf', "shared_buffers = '256MB'\nautovacuum = off\njit = off\ntimezone = 'UTC'\n");
 $node->start;
 
-# offers and conversions of a policy in the last half of the weeks
+# offers and conversions of a policy in the last weeks of the eight
 sub last_weeks
 {
-	my ($database, $agent) = @_;
+	my ($database, $agent, $weeks) = @_;
 	return split /\|/, $node->safe_psql($database, qq{
 		SELECT count(*), sum(reward) FROM xsell.reward
-		WHERE agent = '$agent' AND decided_at >= (SELECT min(decided_at) + interval '28 days' FROM xsell.reward)});
+		WHERE agent = '$agent' AND decided_at >= (SELECT min(decided_at) + (8 - $weeks) * interval '7 days' FROM xsell.reward)});
 }
 
 # the lead of conversion rate p1 over p2 in standard errors
@@ -42,16 +42,24 @@ for my $seed (1 .. 3)
 	ok($run, "seed $seed: the weeks are played") or diag $err;
 	for my $agent (qw(retail uniform propensity))
 	{
-		my ($n, $k) = last_weeks("seed$seed", $agent);
+		my ($n, $k) = last_weeks("seed$seed", $agent, 4);
+		my ($last_n, $last_k) = last_weeks("seed$seed", $agent, 1);
 		note "seed $seed: $agent $k of $n";
 		$total{$agent}[0] += $n;
 		$total{$agent}[1] += $k;
 		$total{"$seed $agent"} = [ $n, $k ];
+		$total{"last $agent"}[0] += $last_n;
+		$total{"last $agent"}[1] += $last_k;
 	}
 	cmp_ok(standard_errors(@{ $total{"$seed retail"} }, @{ $total{"$seed uniform"} }), '>', 3, "seed $seed: above uniform by more than 3 standard errors");
 	cmp_ok(standard_errors(@{ $total{"$seed retail"} }, @{ $total{"$seed propensity"} }), '>', 0, "seed $seed: above the propensity alone");
 }
 cmp_ok(standard_errors(@{ $total{retail} }, @{ $total{propensity} }), '>', 3, 'all seeds: above the propensity alone by more than 3 standard errors');
+
+for my $other (qw(uniform propensity))
+{
+	cmp_ok(standard_errors(@{ $total{'last retail'} }, @{ $total{"last $other"} }), '>', 2, "all seeds, the last week alone: above $other by more than 2 standard errors");
+}
 
 $node->stop;
 done_testing();
