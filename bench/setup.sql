@@ -16,8 +16,8 @@ ALTER TABLE customers ADD PRIMARY KEY (id);
 INSERT INTO xsell.agent (agent, customer_table, customer_key, learning, seed)
 VALUES ('bench', 'customers', 'id', 'deferred', 1);
 INSERT INTO xsell.channel (agent, channel) VALUES ('bench', 'web');
-INSERT INTO xsell.product (product, attributes)
-SELECT 'product_' || i, jsonb_build_object('type', CASE WHEN i % 2 = 0 THEN 'loan' ELSE 'card' END)
+INSERT INTO xsell.product (product, credit, attributes)
+SELECT 'product_' || i, true, jsonb_build_object('type', CASE WHEN i % 2 = 0 THEN 'loan' ELSE 'card' END)
 FROM generate_series(1, 20) i;
 INSERT INTO xsell.offer (agent, product, propensity) SELECT 'bench', product, 'score' FROM xsell.product;
 INSERT INTO xsell.feature (agent, feature, expression)

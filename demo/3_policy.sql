@@ -16,15 +16,15 @@ INSERT INTO xsell.agent (agent, customer_table, customer_key, strategy, epsilon,
 	('propensity', 'bank.customers', 'id', 'epsilon_greedy', 0,       0.001, 'off',    :seed),
 	('uniform',    'bank.customers', 'id', 'uniform',        DEFAULT, 0.02,  'off',    :seed);
 
-INSERT INTO xsell.product (product, name, attributes) VALUES
-	('fx_card',			'Multi-currency card',	'{"type": "card"}'),
-	('fx_account',		'Forex account',		'{"type": "account"}'),
-	('term_deposit',	'Term deposit',			'{"type": "deposit"}'),
-	('savings_plan',	'Savings plan',			'{"type": "deposit"}'),
-	('investment_fund',	'Investment fund',		'{"type": "investment"}'),
-	('credit_card',		'Credit card',			'{"type": "credit"}'),
-	('personal_loan',	'Personal loan',		'{"type": "credit"}'),
-	('home_insurance',	'Home insurance',		'{"type": "insurance"}');
+INSERT INTO xsell.product (product, name, credit, attributes) VALUES
+	('fx_card',			'Multi-currency card',	true,  '{"type": "card"}'),
+	('fx_account',		'Forex account',		false, '{"type": "account"}'),
+	('term_deposit',	'Term deposit',			false, '{"type": "deposit"}'),
+	('savings_plan',	'Savings plan',			false, '{"type": "deposit"}'),
+	('investment_fund',	'Investment fund',		false, '{"type": "investment"}'),
+	('credit_card',		'Credit card',			true,  '{"type": "credit"}'),
+	('personal_loan',	'Personal loan',		true,  '{"type": "credit"}'),
+	('home_insurance',	'Home insurance',		false, '{"type": "insurance"}');
 
 INSERT INTO xsell.channel (agent, channel, observation_window, consent)
 SELECT agent, channel, observation_window, consent

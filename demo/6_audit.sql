@@ -54,9 +54,10 @@ FROM (SELECT * FROM xsell.evidence WHERE agent = 'retail') e
 FULL JOIN xsell_rebuild_evidence('retail') r USING (product, encoding, bucket)
 UNION ALL
 SELECT 18, 'replay: decisions come out of the journal again, bit for bit', count(*), count(*) FILTER (WHERE NOT (r).identical)
-FROM (SELECT xsell_replay(decision_id) AS r
-	  FROM (SELECT decision_id FROM xsell.decision ORDER BY hashint8extended(decision_id, 0) LIMIT 10000) d
-	  ORDER BY decision_id) r;
+FROM (SELECT xsell_replay(decision_id) AS r		-- in an order in which evidence rolls on from one to the next
+	  FROM (SELECT agent, decision_id
+			FROM (SELECT agent, decision_id FROM xsell.decision ORDER BY hashint8extended(decision_id, 0) LIMIT 10000) s
+			ORDER BY agent, decision_id) d) r;
 
 \echo '== Was a rule, a consent or a cap broken? Counted over all offers, in SQL, without asking xsell =='
 SELECT what, checked, broken FROM demo.audit ORDER BY position;

@@ -81,8 +81,8 @@ INSERT INTO xsell.agent (agent, customer_table, customer_key, learning, neutral_
 	('interest',  'lender.client', 'id', 'deferred', 0.07, :seed),
 	('borrowers', 'lender.client', 'id', 'deferred', 0.07, :seed);
 INSERT INTO xsell.channel (agent, channel, observation_window) SELECT agent, 'mail', '60 days' FROM xsell.agent;
-INSERT INTO xsell.product (product, name, attributes)
-SELECT b.product, format('%s to %s %% a month', min(m.rate), max(m.rate)), jsonb_build_object('rate', round(avg(m.rate)::numeric, 2))
+INSERT INTO xsell.product (product, name, credit, attributes)
+SELECT b.product, format('%s to %s %% a month', min(m.rate), max(m.rate)), true, jsonb_build_object('rate', round(avg(m.rate)::numeric, 2))
 FROM lender.mailing m JOIN lender.band b ON m.rate >= b.lowest AND m.rate < b.below
 GROUP BY b.product;
 INSERT INTO xsell.offer (agent, product, value)

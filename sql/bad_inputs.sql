@@ -45,10 +45,10 @@ SELECT product, channel, mode, reason FROM customer c, xsell_choose(c) WHERE id 
 INSERT INTO xsell.channel (agent, channel) VALUES ('retail', 'web');
 SELECT product, channel, mode, reason FROM customer c, xsell_choose(c) WHERE id = 1;
 DELETE FROM xsell.channel;
-INSERT INTO xsell.product (product, attributes) VALUES
-	('card', '{"type": "card", "rank": 1, "mixed": 1}'),
-	('loan', '{"type": "loan", "mixed": "x", "nested": {"a": 1}}'),
-	('house', '{}');
+INSERT INTO xsell.product (product, credit, attributes) VALUES
+	('card', true, '{"type": "card", "rank": 1, "mixed": 1}'),
+	('loan', true, '{"type": "loan", "mixed": "x", "nested": {"a": 1}}'),
+	('house', false, '{}');
 INSERT INTO xsell.offer (agent, product) VALUES ('retail', 'card'), ('retail', 'loan');
 SELECT product, channel, mode, reason FROM customer c, xsell_choose(c) WHERE id = 1;
 INSERT INTO xsell.channel (agent, channel) VALUES ('retail', 'web'), ('retail', 'email');
@@ -188,8 +188,8 @@ SELECT bad($$UPDATE xsell.agent SET customer_table = 'pg_class_oid_index'$$);
 SELECT bad($$UPDATE xsell.agent SET customer_table = 0$$);
 SELECT bad(format('INSERT INTO xsell.feature (agent, feature, expression, levels) VALUES (''retail'', ''f'', ''segment'', %L)',
 	(SELECT array_agg(i::text) FROM generate_series(1, 600) i)));
-SELECT bad($$INSERT INTO xsell.cap VALUES ('retail', 'c', NULL, NULL, 1, '101 years')$$);
-SELECT bad($$INSERT INTO xsell.cap VALUES ('retail', 'c', 'house', NULL, 1, '1 day')$$);
+SELECT bad($$INSERT INTO xsell.cap (agent, cap, max_offers, per) VALUES ('retail', 'c', 1, '101 years')$$);
+SELECT bad($$INSERT INTO xsell.cap (agent, cap, product, max_offers, per) VALUES ('retail', 'c', 'house', 1, '1 day')$$);
 SELECT bad('SELECT xsell.publish()');
 -- The position points into the expression, also behind wide characters
 \set VERBOSITY default
@@ -355,11 +355,11 @@ SELECT (SELECT count(*) FROM xsell.decision), (SELECT count(*) FROM xsell.contac
 CREATE TABLE "Kunden; DROP TABLE customer" ("Schlüssel ""1""" text, "select" int, "weird.col" text);
 INSERT INTO "Kunden; DROP TABLE customer" VALUES ($$O'Brien"; DROP TABLE customer; --\n$$, 5, 'Ünï');
 DELETE FROM xsell.agent;
-DROP VIEW xsell.performance, xsell.reward;
-DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.learner, xsell.late, xsell.contact, xsell.request;
+DROP VIEW xsell.performance, xsell.reward, xsell.exclusion;
+DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.learner, xsell.late, xsell.contact, xsell.request, xsell.consent;
 SELECT xsell_create_journal('text');
 INSERT INTO xsell.agent (agent, customer_table, customer_key, seed) VALUES ($$a'"; DROP TABLE xsell.agent; --\é$$, '"Kunden; DROP TABLE customer"', '"Schlüssel ""1"""', 1);
-INSERT INTO xsell.product (product, attributes) VALUES ($$p'"\ü; DROP TABLE xsell.product$$, $${"key'\"\\ ü": "v'\"\\ü", "T": true}$$);
+INSERT INTO xsell.product (product, credit, attributes) VALUES ($$p'"\ü; DROP TABLE xsell.product$$, false, $${"key'\"\\ ü": "v'\"\\ü", "T": true}$$);
 INSERT INTO xsell.offer (agent, product) SELECT agent, product FROM xsell.agent, xsell.product WHERE product LIKE 'p''%';
 INSERT INTO xsell.channel (agent, channel) SELECT agent, $$c'"\%s %n {=}$$ FROM xsell.agent;
 INSERT INTO xsell.rule (agent, rule, kind, expression) SELECT agent, $$r'"\%s; --$$, 'eligibility',

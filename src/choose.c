@@ -19,6 +19,7 @@
 #include "utils/lsyscache.h"
 
 #include "choose.h"
+#include "journal/array.h"
 #include "compat.h"
 #include "math/random.h"
 #include "policy/candidates.h"
@@ -26,12 +27,24 @@
 #include "settings.h"
 
 PG_FUNCTION_INFO_V1(xsell_choose);
-PG_FUNCTION_INFO_V1(xsell_rank);
 
 /* ---- arguments ---- */
 
+static int
+mode_named(const char *mode)
+{
+	if (strcmp(mode, "realtime") == 0)
+		return XS_MODE_REALTIME;
+	if (strcmp(mode, "batch") == 0)
+		return XS_MODE_BATCH;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("call_mode must be realtime or batch, not \"%s\"", mode)));
+	return 0;					/* keep compiler quiet */
+}
+
 void
-xs_read_call(FunctionCallInfo fcinfo, XsCall *call)
+xs_read_call(FunctionCallInfo fcinfo, XsArguments where, XsCall *call)
 {
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -42,12 +55,24 @@ xs_read_call(FunctionCallInfo fcinfo, XsCall *call)
 	call->row = PG_GETARG_HEAPTUPLEHEADER(0);
 	call->row_type = HeapTupleHeaderGetTypeId(call->row);
 	call->row_typmod = HeapTupleHeaderGetTypMod(call->row);
-	call->products = PG_ARGISNULL(1) ? NULL : PG_GETARG_ARRAYTYPE_P(1);
+	if (!PG_ARGISNULL(1) && where.product)
+		call->product = text_to_cstring(PG_GETARG_TEXT_PP(1));
+	else if (!PG_ARGISNULL(1))
+		call->products = PG_GETARG_ARRAYTYPE_P(1);
 	call->agent = PG_ARGISNULL(2) ? xs_agent_for(call->row_type) : text_to_cstring(PG_GETARG_TEXT_PP(2));
 	call->channel = PG_ARGISNULL(3) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(3));
 	call->context = PG_ARGISNULL(4) ? NULL : PG_GETARG_JSONB_P(4);
-	if (PG_NARGS() > 5 && !PG_ARGISNULL(5))
-		call->request_key = text_to_cstring(PG_GETARG_TEXT_PP(5));
+	if (where.request_key >= 0 && !PG_ARGISNULL(where.request_key))
+		call->request_key = text_to_cstring(PG_GETARG_TEXT_PP(where.request_key));
+	if (where.call_mode >= 0 && !PG_ARGISNULL(where.call_mode))
+		call->mode = mode_named(text_to_cstring(PG_GETARG_TEXT_PP(where.call_mode)));
+	call->has_time = where.at >= 0 && !PG_ARGISNULL(where.at);
+	if (call->has_time)
+		call->at = PG_GETARG_TIMESTAMPTZ(where.at);
+	if (call->has_time && TIMESTAMP_NOT_FINITE(call->at))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("at must be a finite time")));
 	if (call->context != NULL && !JB_ROOT_IS_OBJECT(call->context))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -111,11 +136,12 @@ xs_begin_choice(const XsCall *call, XsChoice *choice)
 	if (choosing)
 		refuse_nested();
 	choice->number = ++choices;
-	choice->now = xs_now();
+	choice->now = call->has_time ? call->at : xs_now();
 	choice->agent = xs_agent(call->agent);
 	choice->program = xs_agent_program(choice->agent, call->row_type, call->row_typmod);
 	xs_program_row(choice->program, call->row,
-				   call->context == NULL ? (Datum) 0 : JsonbPGetDatum(call->context), call->context == NULL);
+				   call->context == NULL ? (Datum) 0 : JsonbPGetDatum(call->context), call->context == NULL,
+				   choice->now);
 
 	choosing = true;
 	PG_TRY();
@@ -151,31 +177,118 @@ encode_tail(const XsPolicy *policy, XsProgram *program, XsCandidate *candidate, 
 	candidate->tail = tail;
 }
 
+/* ---- what is known besides the row ---- */
+
+void
+xs_complete_history(const XsChoice *choice, XsAccess access, XsHistory *history)
+{
+	if (choice->agent->policy->needs_responses)
+		xs_contact_outcomes(&history->contacts, access);
+	history->nconsents = xs_consents(choice->customer_key, access, &history->consents);
+}
+
+void
+xs_read_history(const XsChoice *choice, XsHistory *history)
+{
+	memset(history, 0, sizeof(XsHistory));
+	xs_contact_read(choice->customer_key, &history->contacts);
+	xs_complete_history(choice, XS_READ, history);
+}
+
+static XsSituation
+situation_of(const XsCall *call, const XsChoice *choice, const XsHistory *history)
+{
+	return (XsSituation)
+	{
+		.policy = choice->agent->policy,
+			.program = choice->program,
+			.model = choice->agent->model,
+			.now = choice->now,
+			.mode = call->mode,
+			.products = call->products,
+			.channel = call->channel,
+			.contacts = &history->contacts,
+			.nconsents = history->nconsents,
+			.consents = history->consents
+	};
+}
+
+/* ---- candidates ---- */
+
+static bool
+any_allowed(const XsCandidate *candidates, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (candidates[i].excluded == NULL)
+			return true;
+	return false;
+}
+
+/*
+ * Where nothing is allowed, or the agent is paused, the arms of the fallback
+ * product compete alone, under the same conditions and overrides, unless the
+ * call has asked about that product already.
+ */
 static int
-evaluate_candidates(const XsCall *call, const XsChoice *choice, const XsContacts *contacts,
-					XsCandidate **candidates, float4 **shared)
+add_fallback(const XsSituation *s, XsCandidate **candidates, int n, XsDecision *d)
+{
+	bool		isnull = true;
+	Datum		product = 0;
+	int			offer;
+
+	if (s->policy->fallback != NULL && s->policy->noffers > 0 && s->policy->nchannels > 0)
+		product = xs_evaluate(s->program, s->policy->fallback, 0, 0, &isnull);
+	if (isnull)
+		return n;
+	offer = xs_policy_offer(s->policy, TextDatumGetCString(product));
+	if (offer < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("fallback product \"%s\" is no offer of agent \"%s\"",
+						TextDatumGetCString(product), s->policy->agent),
+				 errhint("The expression in xsell.agent.fallback must yield one of the agent's offers, or NULL.")));
+	for (int i = 0; i < n; i++)
+		if ((*candidates)[i].arm / s->policy->nchannels == offer)
+			return n;
+	n = xs_candidates_of(s, offer, candidates, n);
+	xs_apply_overrides(s, *candidates, n, d);
+	if (any_allowed(*candidates, n))
+		d->mode = "fallback";
+	return n;
+}
+
+static int
+evaluate_candidates(const XsCall *call, const XsChoice *choice, const XsHistory *history,
+					XsCandidate **candidates, float4 **shared, XsDecision *d, bool reads)
 {
 	const XsPolicy *policy = choice->agent->policy;
-	int			n = xs_candidates(policy, choice->program, call->products, call->channel, contacts,
-								  choice->now, candidates);
-	bool		any = false;
+	XsSituation s = situation_of(call, choice, history);
 	float4	   *scratch = palloc0(sizeof(float4) * policy->dim);
+	int			n = 0;
 
+	*candidates = NULL;
 	*shared = palloc0(sizeof(float4) * policy->dim);
+	if (!policy->paused || call->preview)
+	{
+		n = xs_candidates(&s, candidates);
+		xs_apply_overrides(&s, *candidates, n, d);
+	}
+	if (!any_allowed(*candidates, n) && !call->preview)
+		n = add_fallback(&s, candidates, n, d);
+
 	for (int i = 0; i < n; i++)
 		if ((*candidates)[i].excluded == NULL)
-		{
-			any = true;
 			encode_tail(policy, choice->program, &(*candidates)[i], scratch);
-		}
-	if (any)
+	if (any_allowed(*candidates, n))
 		xs_encode(choice->program, policy, 0, 0, false, *shared);
+	if (reads)
+		d->reads = xs_candidates_reads(&s, *candidates, n);
 	return n;
 }
 
 int
-xs_choice_candidates(const XsCall *call, const XsChoice *choice, const XsContacts *contacts,
-					 XsCandidate **candidates, float4 **shared)
+xs_choice_candidates(const XsCall *call, const XsChoice *choice, const XsHistory *history,
+					 XsCandidate **candidates, float4 **shared, XsDecision *d, bool reads)
 {
 	int			n = 0;
 
@@ -184,7 +297,7 @@ xs_choice_candidates(const XsCall *call, const XsChoice *choice, const XsContact
 	choosing = true;
 	PG_TRY();
 	{
-		n = evaluate_candidates(call, choice, contacts, candidates, shared);
+		n = evaluate_candidates(call, choice, history, candidates, shared, d, reads);
 	}
 	PG_FINALLY();
 	{
@@ -209,7 +322,7 @@ xs_cohort(const XsPolicy *policy, Datum customer_key)
 }
 
 void
-xs_choose(const XsCall *call, const XsChoice *choice, const XsContacts *contacts, XsDecision *d)
+xs_choose(const XsCall *call, const XsChoice *choice, const XsHistory *history, XsDecision *d)
 {
 	const XsPolicy *policy = choice->agent->policy;
 	XsCandidate *candidates = NULL;
@@ -227,17 +340,22 @@ xs_choose(const XsCall *call, const XsChoice *choice, const XsContacts *contacts
 	d->channel = call->channel;
 	d->mode = "none";
 
-	if (policy->paused || contacts == NULL)
+	if (policy->draft)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("agent \"%s\" is a draft", policy->agent),
+				 errhint("xsell_rank and xsell_why show what it would do; to decide, publish it or set its status to live.")));
+	xs_check_asked(policy, call->products, call->channel);
+	if (history == NULL)
 	{
-		xs_check_asked(policy, call->products, call->channel);
-		d->reason = policy->paused ? XS_REASON_PAUSED : XS_REASON_BUSY;
+		d->reason = XS_REASON_BUSY;
+		return;
 	}
-	else
-	{
-		d->ncandidates = xs_choice_candidates(call, choice, contacts, &candidates, &shared);
-		d->candidates = candidates;
-		xs_score_and_draw(policy, choice->agent->model, shared, candidates, d);
-	}
+	d->ncandidates = xs_choice_candidates(call, choice, history, &candidates, &shared, d, true);
+	d->candidates = candidates;
+	xs_score_and_draw(policy, choice->agent->model, shared, candidates, d);
+	if (policy->paused && d->product == NULL)
+		d->reason = XS_REASON_PAUSED;
 }
 
 /* ---- SQL ---- */
@@ -247,8 +365,8 @@ static Datum
 decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 {
 	TupleDesc	desc;
-	Datum		values[19];
-	bool		nulls[19] = {false};
+	Datum		values[21];
+	bool		nulls[21] = {false};
 	bool		offer = d->product != NULL;
 	Datum	   *x = palloc(sizeof(Datum) * Max(d->dim, 1));
 	Datum		columns[lengthof(d->contributions)];
@@ -284,8 +402,12 @@ decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 	values[17] = PointerGetDatum(construct_array(addends, d->ncontributions, FLOAT4OID, 4, true, TYPALIGN_INT));
 	nulls[5] = d->channel == NULL;
 	nulls[4] = nulls[6] = nulls[7] = nulls[13] = nulls[14] = nulls[16] = nulls[17] = !offer;
-	nulls[18] = d->request_key == NULL;
-	values[18] = nulls[18] ? (Datum) 0 : CStringGetTextDatum(d->request_key);
+	nulls[18] = d->noverrides == 0;
+	values[18] = nulls[18] ? (Datum) 0 : xs_array_of_texts(d->noverrides, d->overrides);
+	nulls[19] = d->reads == NULL;
+	values[19] = JsonbPGetDatum(d->reads);
+	nulls[20] = d->request_key == NULL;
+	values[20] = nulls[20] ? (Datum) 0 : CStringGetTextDatum(d->request_key);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 
@@ -301,72 +423,15 @@ xsell_choose(PG_FUNCTION_ARGS)
 {
 	XsCall		call;
 	XsChoice	choice;
-	XsContacts	contacts;
+	XsHistory	history;
 	XsDecision	decision;
 	Datum		result;
 
-	xs_read_call(fcinfo, &call);
+	xs_read_call(fcinfo, (XsArguments) {.request_key = 5,.call_mode = 6,.at = -1}, &call);
 	xs_begin_choice(&call, &choice);
-	xs_contact_read(choice.customer_key, &contacts);
-	xs_choose(&call, &choice, &contacts, &decision);
+	xs_read_history(&choice, &history);
+	xs_choose(&call, &choice, &history, &decision);
 	result = decision_datum(fcinfo, &decision);
 	xs_end_choice(&choice);
 	PG_RETURN_DATUM(result);
-}
-
-static void
-put_ranked(ReturnSetInfo *rsinfo, const XsPolicy *policy, const XsCandidate *c, double expected)
-{
-	Datum		values[8];
-	bool		nulls[8] = {false};
-
-	values[0] = CStringGetTextDatum(XS_ARM_OFFER(policy, c->arm)->product);
-	values[1] = CStringGetTextDatum(XS_ARM_CHANNEL(policy, c->arm)->channel);
-	values[2] = Float8GetDatum(c->probability);
-	values[3] = Float8GetDatum(expected);
-	values[4] = Float4GetDatum(c->mean);
-	values[5] = Float4GetDatum(c->sd);
-	values[6] = Float8GetDatum(c->propensity);
-	values[7] = c->excluded == NULL ? (Datum) 0 : CStringGetTextDatum(c->excluded);
-	nulls[3] = nulls[4] = nulls[5] = c->excluded != NULL;
-	nulls[6] = isnan(c->propensity);
-	nulls[7] = c->excluded == NULL;
-	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
-}
-
-/*
- * xsell_rank(customer record, products text[], agent text, channel text, context jsonb)
- *		RETURNS TABLE (product, channel, probability, expected, mean, sd, propensity, excluded)
- *
- * Every candidate of the decision that xsell_decide would make now, with its
- * probability or the reason of its exclusion. Writes nothing.
- */
-Datum
-xsell_rank(PG_FUNCTION_ARGS)
-{
-	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
-	XsCall		call;
-	XsChoice	choice;
-	XsContacts	contacts;
-	XsCandidate *candidates;
-	const XsPolicy *policy;
-	float4	   *shared;
-	double	   *expected;
-	int			n;
-
-	xs_materialize(fcinfo);
-	xs_read_call(fcinfo, &call);
-	xs_begin_choice(&call, &choice);
-	policy = choice.agent->policy;
-	xs_contact_read(choice.customer_key, &contacts);
-	n = xs_choice_candidates(&call, &choice, &contacts, &candidates, &shared);
-	for (int i = 0; i < n && policy->paused; i++)
-		candidates[i].excluded = "paused";
-	expected = palloc(sizeof(double) * Max(n, 1));
-	xs_score_only(policy, choice.agent->model, shared, xs_cohort(policy, choice.customer_key),
-				  candidates, n, expected);
-	for (int i = 0; i < n; i++)
-		put_ranked(rsinfo, policy, &candidates[i], expected[i]);
-	xs_end_choice(&choice);
-	return (Datum) 0;
 }

@@ -28,6 +28,7 @@
 #include "decide.h"
 #include "math/random.h"
 #include "policy/candidates.h"
+#include "policy/contact_policy.h"
 #include "compat.h"
 
 PG_FUNCTION_INFO_V1(xsell_decide);
@@ -92,7 +93,7 @@ question_of(const XsCall *call)
 	uint64		h = hash_text(call->agent, 1);
 
 	h = hash_text(call->channel, h);
-	h = hash_text(call->request_key, h);
+	h = hash_text(call->request_key, h + call->mode);
 	h = call->products == NULL ? xs_hash64("", 1, h)
 		: xs_hash64(call->products, VARSIZE(call->products), h);
 	h = call->context == NULL ? xs_hash64("", 1, h)
@@ -188,7 +189,7 @@ write_decision(const XsChoice *choice, const XsDecision *d, const XsContacts *co
 {
 	xs_write_decision(d);
 	if (d->product != NULL)
-		xs_contact_add(d, contacts, xs_caps_since(choice->agent->policy, choice->now));
+		xs_contact_add(d, contacts, xs_contacts_since(choice->agent->policy, contacts, choice->now));
 	if (d->request_key != NULL && contacts != NULL)
 		xs_write_request(d);
 
@@ -212,20 +213,20 @@ answered_before(const XsCall *call, const XsChoice *choice, XsDecision *d)
 static void
 decide(const XsCall *call, const XsChoice *choice, XsDecision *d)
 {
-	XsContacts	contacts;
+	XsHistory	history;
 	bool		busy;
 
 	/* Before the decision's id is made: the learner relies on this order (learn.c). */
 	(void) GetTopTransactionId();
 
-	/* A paused agent offers nothing, but who writes a request key must hold the lock. */
-	memset(&contacts, 0, sizeof(contacts));
-	busy = (!choice->agent->policy->paused || call->request_key != NULL) &&
-		xs_contact_lock(choice->customer_key, &contacts) == XS_CONTACT_BUSY;
+	memset(&history, 0, sizeof(history));
+	busy = xs_contact_lock(choice->customer_key, &history.contacts) == XS_CONTACT_BUSY;
 	if (!busy && answered_before(call, choice, d))
 		return;
-	xs_choose(call, choice, busy ? NULL : &contacts, d);
-	write_decision(choice, d, busy ? NULL : &contacts);
+	if (!busy)
+		xs_complete_history(choice, XS_READ_NEWEST, &history);
+	xs_choose(call, choice, busy ? NULL : &history, d);
+	write_decision(choice, d, busy ? NULL : &history.contacts);
 }
 
 /* ---- SQL ---- */
@@ -278,7 +279,7 @@ xsell_decide(PG_FUNCTION_ARGS)
 	uint64		customer;
 
 	xs_require_writable("xsell_decide");
-	xs_read_call(fcinfo, &call);
+	xs_read_call(fcinfo, (XsArguments) {.request_key = 5,.call_mode = 6,.at = -1}, &call);
 	xs_begin_choice(&call, &choice);
 	question = question_of(&call);
 	customer = xs_key_hash(choice.customer_key, 0);

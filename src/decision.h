@@ -9,6 +9,8 @@
 
 #include "postgres.h"
 
+#include "utils/jsonb.h"
+
 /* One arm as it stood: a prediction and a probability, or the reason of its exclusion. */
 typedef struct XsCandidate
 {
@@ -34,7 +36,7 @@ typedef struct XsDecision
 	const char *channel;
 	double		probability;	/* product, channel, probability, expected, linear_predictor: if there is an offer */
 	double		expected;		/* value * rate - cost */
-	const char *mode;			/* "exploit", "explore", "control", "none" */
+	const char *mode;			/* "exploit", "explore", "control", "fallback", "none" */
 	const char *reason;
 	int32		policy_version;
 	int64		model_version;
@@ -47,6 +49,9 @@ typedef struct XsDecision
 	int			ncontributions; /* largest addends of the linear predictor: column and addend */
 	int16		contribution_columns[4];
 	float4		contributions[4];
+	int			noverrides;		/* names of those that had an effect */
+	char	  **overrides;
+	Jsonb	   *reads;			/* columns that the failed conditions read, with their values; or NULL */
 	const char *request_key;	/* or NULL */
 	const char *breach;			/* cap broken by a decision that was made elsewhere, or NULL */
 } XsDecision;

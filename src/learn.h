@@ -20,6 +20,7 @@ typedef struct XsOutcomeKind
 {
 	const char *outcome;
 	double		reward;
+	const char *opt_out;		/* "channel", "all", or NULL */
 } XsOutcomeKind;
 
 typedef struct XsLearning

@@ -39,8 +39,11 @@ static XsStatement mode_of = {
 /* Of a deleted agent: its last ones, its offers may still convert. */
 static XsStatement outcomes_of = {
 	.relation = "policy",
-	.sql = "SELECT o.key, o.value::pg_catalog.float8"
-	"  FROM (SELECT p.definition OPERATOR(pg_catalog.->) 'outcomes' AS outcomes"
+	.sql = "SELECT o.key, o.value::pg_catalog.float8,"
+	"       (SELECT k.value OPERATOR(pg_catalog.->>) 'opt_out' FROM pg_catalog.jsonb_array_elements(last.kinds) k"
+	"         WHERE k.value OPERATOR(pg_catalog.->>) 'outcome' OPERATOR(pg_catalog.=) o.key)"
+	"  FROM (SELECT p.definition OPERATOR(pg_catalog.->) 'outcomes' AS outcomes,"
+	"               p.definition OPERATOR(pg_catalog.->) 'kinds' AS kinds"
 	"          FROM xsell.policy p"
 	"         WHERE p.agent OPERATOR(pg_catalog.=) $1 AND p.definition IS NOT NULL"
 	"         ORDER BY p.policy_version DESC LIMIT 1) last,"
@@ -61,7 +64,7 @@ static XsStatement identity_of = {
 	.argtypes = {TEXTOID}
 };
 
-static const XsOutcomeKind builtin[] = {{"conversion", 1.0}, {"decline", 0.0}};
+static const XsOutcomeKind builtin[] = {{"conversion", 1.0, NULL}, {"decline", 0.0, NULL}};
 
 static XsLearning **known = NULL;
 static int	nknown = 0;
@@ -106,6 +109,8 @@ read_outcomes(XsLearning *learning, Datum agent)
 		bool		reward_null;
 		char	   *name = TextDatumGetCString(column(i, 1, &name_null));
 		Datum		reward = column(i, 2, &reward_null);
+		Datum		opt_out;
+		bool		opt_out_null;
 		int			k = 0;
 
 		if (reward_null)
@@ -115,6 +120,9 @@ read_outcomes(XsLearning *learning, Datum agent)
 		if (k == nkinds)
 			kinds[nkinds++].outcome = MemoryContextStrdup(learning->context, name);
 		kinds[k].reward = DatumGetFloat8(reward);
+		opt_out = column(i, 3, &opt_out_null);
+		kinds[k].opt_out = opt_out_null ? NULL
+			: MemoryContextStrdup(learning->context, TextDatumGetCString(opt_out));
 	}
 	learning->noutcomes = nkinds;
 	learning->outcomes = kinds;

@@ -2,8 +2,8 @@
  * record.c: xsell_record, which writes a decision that was chosen elsewhere.
  *
  * A standby's application, or a distributed batch, chooses with xsell_choose and
- * sends the decision here.  It is taken as what happened: caps are checked
- * again, and a breach is noted with the decision rather than refused, since the
+ * sends the decision here.  It is taken as what happened: consent and caps are
+ * checked again, and a breach is noted with the decision rather than refused, since the
  * customer may have seen the offer.  What could not have been chosen is refused.
  */
 #include "postgres.h"
@@ -21,9 +21,11 @@
 
 #include "choose.h"
 #include "decide.h"
+#include "journal/array.h"
 #include "math/random.h"
 #include "policy/cache.h"
 #include "policy/candidates.h"
+#include "policy/contact_policy.h"
 #include "settings.h"
 
 PG_FUNCTION_INFO_V1(xsell_record);
@@ -102,6 +104,20 @@ read_contributions(HeapTupleHeader row, XsDecision *d)
 	}
 }
 
+/* overrides and reads */
+static void
+read_notes(HeapTupleHeader row, XsDecision *d)
+{
+	bool		isnull;
+	Datum		value = attribute(row, "overrides", false, &isnull);
+
+	if (!isnull)
+		d->overrides = xs_array_texts(value, &d->noverrides);
+	value = attribute(row, "reads", false, &isnull);
+	if (!isnull)
+		d->reads = DatumGetJsonbP(value);
+}
+
 static void
 read_argument(HeapTupleHeader row, XsDecision *d)
 {
@@ -129,6 +145,7 @@ read_argument(HeapTupleHeader row, XsDecision *d)
 	d->ncandidates = xs_candidates_unpack(attribute(row, "candidates", true, &isnull), &candidates);
 	d->candidates = candidates;
 	read_contributions(row, d);
+	read_notes(row, d);
 	d->request_key = text_attribute(row, "request_key", false);
 }
 
@@ -248,16 +265,38 @@ check_possible(const XsPolicy *policy, const XsDecision *d)
 			impossible(d, "Its agent has no such channel.");
 		return;
 	}
-	if (policy->paused)
+	if (policy->draft)
+		impossible(d, "Its agent was a draft.");
+	if (policy->paused && strcmp(d->mode, "fallback") != 0)
 		impossible(d, "Its agent was paused.");
 	if (c == NULL || strcmp(XS_ARM_OFFER(policy, c->arm)->product, d->product) != 0 ||
 		strcmp(XS_ARM_CHANNEL(policy, c->arm)->channel, d->channel) != 0 ||
 		c->probability != d->probability)
 		impossible(d, "Its product, channel and probability are not what its candidates and id draw.");
-	if (strcmp(d->cohort, "control") == 0 ? strcmp(d->mode, "control") != 0
+	if (strcmp(d->mode, "fallback") == 0 ? policy->fallback == NULL
+		: strcmp(d->cohort, "control") == 0 ? strcmp(d->mode, "control") != 0
 		: strcmp(d->mode, "exploit") != 0 && strcmp(d->mode, "explore") != 0)
 		impossible(d, "Its mode is not one of its cohort.");
 	check_features(policy, d, c);
+}
+
+/* What has happened since it was chosen may forbid it now. */
+static const char *
+find_breach(const XsPolicy *policy, const XsDecision *d, XsContacts *contacts, TimestampTz now)
+{
+	int			arm = d->candidates[drawn_candidate(policy, d)].arm;
+	const char *breach;
+	XsLimits	limits;
+	XsConsent  *consents;
+	int			nconsents = xs_consents(d->customer_key, XS_READ_NEWEST, &consents);
+
+	breach = xs_consent_missing(XS_ARM_CHANNEL(policy, arm), nconsents, consents);
+	if (breach != NULL)
+		return breach;
+	if (policy->needs_responses)
+		xs_contact_outcomes(contacts, XS_READ_NEWEST);
+	xs_limits(policy, contacts, now, &limits);
+	return xs_limit_broken(&limits, arm / policy->nchannels, arm % policy->nchannels);
 }
 
 /* ---- SQL ---- */
@@ -301,15 +340,11 @@ xsell_record(PG_FUNCTION_ARGS)
 				 errmsg("decision " INT64_FORMAT " is already recorded", d.decision_id)));
 
 	if (d.product != NULL)
-	{
-		const char *cap = xs_cap_broken(policy, d.candidates[drawn_candidate(policy, &d)].arm, &contacts, now);
-
-		d.breach = cap == NULL ? NULL : psprintf("cap:%s", cap);
-	}
+		d.breach = find_breach(policy, &d, &contacts, now);
 	xs_write_decision(&d);
 	if (d.product != NULL)
 	{
-		xs_contact_add(&d, &contacts, xs_caps_since(policy, now));
+		xs_contact_add(&d, &contacts, xs_contacts_since(policy, &contacts, now));
 		xs_write_late(&d);
 	}
 	if (d.request_key != NULL)

@@ -124,7 +124,7 @@ begin_again(const XsPolicy *policy, const XsDecision *logged, XsDecision *again)
 	again->cohort = xs_cohort(policy, logged->customer_key);
 	again->encoding = policy->encoding;
 	again->channel = logged->product == NULL ? logged->channel : NULL;
-	again->mode = "none";
+	again->mode = strcmp(logged->mode, "fallback") == 0 ? "fallback" : "none";
 	again->reason = policy->paused ? XS_REASON_PAUSED
 		: strcmp(logged->reason, XS_REASON_BUSY) == 0 ? XS_REASON_BUSY : "no candidates";
 }
@@ -147,6 +147,8 @@ decide_again(const Replay *replay, const XsDecision *logged, XsDecision *again)
 	again->ncandidates = logged->ncandidates;
 	again->candidates = candidates;
 	xs_score_and_draw(replay->policy, replay->model, shared, candidates, again);
+	if (replay->policy->paused && again->product == NULL)
+		again->reason = XS_REASON_PAUSED;
 }
 
 /* ---- comparison ---- */
@@ -302,7 +304,7 @@ xsell_replay(PG_FUNCTION_ARGS)
 	if (identical)
 	{
 		begin_again(replay->policy, &logged, &again);
-		if (logged.ncandidates > 0 && !replay->policy->paused)
+		if (logged.ncandidates > 0)
 		{
 			load_model(replay, &logged);
 			decide_again(replay, &logged, &again);

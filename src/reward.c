@@ -30,7 +30,7 @@ PG_FUNCTION_INFO_V1(xsell_reward);
 
 static XsStatement find_decision = {
 	.relation = "decision",
-	.sql = "SELECT d.agent, d.product, d.customer_key FROM xsell.decision d"
+	.sql = "SELECT d.agent, d.product, d.customer_key, d.channel FROM xsell.decision d"
 	" WHERE d.decision_id OPERATOR(pg_catalog.=) $1",
 	.nargs = 1,
 	.argtypes = {INT8OID}
@@ -45,6 +45,17 @@ static XsStatement insert_outcome = {
 	.nargs = 9,
 	.argtypes = {INT8OID, INT8OID, XS_KEY_TYPE, TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID,
 	TIMESTAMPTZOID, TEXTOID}
+};
+
+static XsStatement find_purpose = {
+	.relation = "policy",
+	.sql = "SELECT c.value OPERATOR(pg_catalog.->>) 'purpose' FROM xsell.policy p,"
+	" pg_catalog.jsonb_array_elements(p.definition OPERATOR(pg_catalog.->) 'channels') c"
+	" WHERE p.agent OPERATOR(pg_catalog.=) $1 AND p.definition IS NOT NULL"
+	" AND c.value OPERATOR(pg_catalog.->>) 'channel' OPERATOR(pg_catalog.=) $2"
+	" ORDER BY p.policy_version DESC LIMIT 1",
+	.nargs = 2,
+	.argtypes = {TEXTOID, TEXTOID}
 };
 
 /* Ids follow the clock; one that does not was passed by the learner's walk. */
@@ -68,7 +79,9 @@ typedef struct Outcome
 	TimestampTz occurred_at;
 	Datum		customer_key;
 	char	   *agent;
+	char	   *channel;
 	double		reward;
+	const char *opt_out;		/* of the kind */
 } Outcome;
 
 static void
@@ -121,6 +134,8 @@ read_decision(Outcome *outcome)
 	(void) SPI_getbinval(row, desc, 2, &no_product);
 	outcome->customer_key = SPI_getbinval(row, desc, 3, &isnull);
 
+	outcome->channel = no_product ? NULL : TextDatumGetCString(SPI_getbinval(row, desc, 4, &isnull));
+
 	if (no_product)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -163,6 +178,7 @@ read_kind(Outcome *outcome)
 	if (kind != NULL)
 	{
 		outcome->reward = kind->reward;
+		outcome->opt_out = kind->opt_out;
 		return learning;
 	}
 
@@ -198,6 +214,21 @@ record(const Outcome *outcome, int64 outcome_id)
 	if (!outcome->has_value)
 		nulls[6] = 'n';
 	return xs_execute(&insert_outcome, values, nulls, XS_WRITE, 0) == 1;
+}
+
+/* The next decision for the customer finds the refusal. */
+static void
+withdraw_consent(const Outcome *outcome)
+{
+	Datum		values[] = {CStringGetTextDatum(outcome->agent), CStringGetTextDatum(outcome->channel)};
+	bool		isnull = true;
+	Datum		purpose = 0;
+
+	if (xs_execute(&find_purpose, values, NULL, XS_READ_NEWEST, 1) == 1)
+		purpose = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	xs_withdraw_consent(outcome->customer_key,
+						strcmp(outcome->opt_out, "all") == 0 ? "*" : outcome->channel,
+						isnull ? "*" : TextDatumGetCString(purpose), outcome->decision_id);
 }
 
 static void
@@ -236,6 +267,8 @@ xsell_reward(PG_FUNCTION_ARGS)
 	(void) GetTopTransactionId();	/* before the id is made: see learn.c */
 	outcome_id = xs_new_id();
 	is_new = record(&outcome, outcome_id);
+	if (is_new && outcome.opt_out != NULL)
+		withdraw_consent(&outcome);
 	if (is_new)
 		learn(learning, &outcome, outcome_id);
 	SPI_finish();

@@ -32,6 +32,98 @@ vector_of(const XsPolicy *policy, const float4 *shared, const XsCandidate *candi
 }
 
 static void
+explore(const XsPolicy *policy, const XsStrategy *strategy, const XsArm *arms, int n, double *q)
+{
+	xs_explore(strategy, &policy->exploration, arms, n, q, palloc(sizeof(double) * XS_EXPLORE_SCRATCH(n)));
+}
+
+/* By which a product competes for the top: its best arm's propensity. */
+static double
+standing(const XsPolicy *policy, const XsCandidate *candidate)
+{
+	return isnan(candidate->propensity) ? policy->prior.neutral_rate : candidate->propensity;
+}
+
+/* Marks the arms of the top_n allowed products; ties go to the first. Returns how many arms those are. */
+static int
+mark_top(const XsPolicy *policy, const XsCandidate *candidates, const Scores *s, bool *top)
+{
+	int			marked = 0;
+
+	memset(top, false, s->n);
+	for (int round = 0; round < policy->top_n; round++)
+	{
+		int			best = -1;
+
+		for (int k = 0; k < s->n; k++)
+			if (!top[k] && (best < 0 || standing(policy, &candidates[s->candidate[k]]) >
+							standing(policy, &candidates[s->candidate[best]])))
+				best = k;
+		if (best < 0)
+			break;
+		for (int k = 0; k < s->n; k++)
+			if (candidates[s->candidate[k]].arm / policy->nchannels ==
+				candidates[s->candidate[best]].arm / policy->nchannels && !top[k])
+			{
+				top[k] = true;
+				marked++;
+			}
+	}
+	return marked;
+}
+
+static void
+exclude_below(XsCandidate *candidates, Scores *s, const bool *top)
+{
+	int			to = 0;
+
+	for (int k = 0; k < s->n; k++)
+	{
+		if (!top[k])
+		{
+			candidates[s->candidate[k]].excluded = "top_n";
+			candidates[s->candidate[k]].propensity = NAN;
+			continue;
+		}
+		s->candidate[to] = s->candidate[k];
+		s->arms[to] = s->arms[k];
+		s->q[to++] = s->q[k];
+	}
+	s->n = to;
+}
+
+/*
+ * The strategy decides among the top_n products by propensity; the share
+ * explore_below is spread uniformly over the arms below.  Without that share
+ * those are excluded.
+ */
+static void
+explore_in_two_stages(const XsPolicy *policy, XsCandidate *candidates, Scores *s)
+{
+	bool	   *top = palloc(sizeof(bool) * s->n);
+	int			n = policy->top_n > 0 ? mark_top(policy, candidates, s, top) : s->n;
+	XsArm	   *arms = palloc(sizeof(XsArm) * n);
+	double	   *q = palloc(sizeof(double) * n);
+	double		below = n < s->n ? policy->explore_below : 0;
+	int			to = 0;
+
+	if (n == s->n)
+	{
+		explore(policy, policy->strategy, s->arms, s->n, s->q);
+		return;
+	}
+	for (int k = 0; k < s->n; k++)
+		if (top[k])
+			arms[to++] = s->arms[k];
+	explore(policy, policy->strategy, arms, n, q);
+	to = 0;
+	for (int k = 0; k < s->n; k++)
+		s->q[k] = top[k] ? (1 - below) * q[to++] : below / (s->n - n);
+	if (below == 0)
+		exclude_below(candidates, s, top);
+}
+
+static void
 score(const XsPolicy *policy, const XsModel *model, const float4 *shared, const char *cohort,
 	  XsCandidate *candidates, int ncandidates, Scores *s)
 {
@@ -61,8 +153,10 @@ score(const XsPolicy *policy, const XsModel *model, const float4 *shared, const 
 	s->q = palloc(sizeof(double) * Max(s->n, 1));
 	if (s->n == 0)
 		return;
-	xs_explore(control ? xs_strategy("uniform") : policy->strategy, &policy->exploration, s->arms, s->n,
-			   s->q, palloc(sizeof(double) * XS_EXPLORE_SCRATCH(s->n)));
+	if (control)
+		explore(policy, xs_strategy("uniform"), s->arms, s->n, s->q);
+	else
+		explore_in_two_stages(policy, candidates, s);
 	for (int k = 0; k < s->n; k++)
 		candidates[s->candidate[k]].probability = s->q[k];
 }
@@ -114,7 +208,9 @@ fill_offer(const XsPolicy *policy, const XsModel *model, const float4 *shared,
 	d->features = x;
 	note_contributions(policy, model, d, c->arm / policy->nchannels);
 
-	if (strcmp(d->cohort, "control") == 0)
+	if (d->mode != NULL && strcmp(d->mode, "fallback") == 0)
+		d->reason = psprintf("fallback, %d allowed", s->n);
+	else if (strcmp(d->cohort, "control") == 0)
 	{
 		d->mode = "control";
 		d->reason = psprintf("drawn uniformly for the control group, %d allowed", s->n);

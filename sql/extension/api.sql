@@ -21,13 +21,15 @@ CREATE TYPE @extschema@.xsell_decision AS (
 	candidates				@extschema@.xsell_candidates,
 	contribution_columns	smallint[],
 	contributions			real[],
+	overrides				text[],
+	reads					jsonb,
 	request_key				text
 );
 COMMENT ON TYPE @extschema@.xsell_decision IS 'A whole decision, as xsell_choose returns it and xsell_record takes it';
 
 CREATE FUNCTION @extschema@.xsell_choose(
 	customer record, products text[] DEFAULT NULL, agent text DEFAULT NULL, channel text DEFAULT NULL,
-	context jsonb DEFAULT NULL, request_key text DEFAULT NULL) RETURNS @extschema@.xsell_decision
+	context jsonb DEFAULT NULL, request_key text DEFAULT NULL, call_mode text DEFAULT NULL) RETURNS @extschema@.xsell_decision
 	LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_choose';
 COMMENT ON FUNCTION @extschema@.xsell_choose IS 'The decision that xsell_decide would make now; writes nothing, runs on a standby and in parallel plans';
 
@@ -37,7 +39,7 @@ COMMENT ON FUNCTION @extschema@.xsell_record IS 'Writes a decision that xsell_ch
 
 CREATE FUNCTION @extschema@.xsell_decide(
 	customer record, products text[] DEFAULT NULL, agent text DEFAULT NULL, channel text DEFAULT NULL,
-	context jsonb DEFAULT NULL, request_key text DEFAULT NULL,
+	context jsonb DEFAULT NULL, request_key text DEFAULT NULL, call_mode text DEFAULT NULL,
 	OUT decision_id bigint, OUT product text, OUT channel text, OUT probability float8,
 	OUT expected float8, OUT mode text, OUT reason text) RETURNS record
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'xsell_decide';
@@ -45,11 +47,23 @@ COMMENT ON FUNCTION @extschema@.xsell_decide IS 'One decision for one customer: 
 
 CREATE FUNCTION @extschema@.xsell_rank(
 	customer record, products text[] DEFAULT NULL, agent text DEFAULT NULL, channel text DEFAULT NULL,
-	context jsonb DEFAULT NULL)
+	context jsonb DEFAULT NULL, call_mode text DEFAULT NULL, at timestamptz DEFAULT NULL)
 	RETURNS TABLE (product text, channel text, probability float8, expected float8,
 				   mean real, sd real, propensity float8, excluded text)
 	LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_rank';
 COMMENT ON FUNCTION @extschema@.xsell_rank IS 'Every candidate of the decision that xsell_decide would make now, with its probability or the reason of its exclusion; writes nothing';
+
+CREATE FUNCTION @extschema@.xsell_why(
+	customer record, product text DEFAULT NULL, agent text DEFAULT NULL, channel text DEFAULT NULL,
+	context jsonb DEFAULT NULL, call_mode text DEFAULT NULL, at timestamptz DEFAULT NULL)
+	RETURNS TABLE (product text, channel text, probability float8, excluded text, expression text, reads jsonb)
+	LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_why';
+COMMENT ON FUNCTION @extschema@.xsell_why(record, text, text, text, jsonb, text, timestamptz) IS 'Whether a product could be offered to a customer, and if not, the first condition that failed, with what it read';
+
+CREATE FUNCTION @extschema@.xsell_why(decision_id bigint)
+	RETURNS TABLE (product text, channel text, probability float8, excluded text, expression text, reads jsonb)
+	LANGUAGE c STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_why_decision';
+COMMENT ON FUNCTION @extschema@.xsell_why(bigint) IS 'The candidates of a decision of the past: probability, or the first condition that failed, with what it read';
 
 CREATE FUNCTION @extschema@.xsell_replay(
 	decision_id bigint, OUT identical boolean, OUT field text, OUT logged text, OUT replayed text)

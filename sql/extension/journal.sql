@@ -105,6 +105,8 @@ CREATE TABLE xsell.decision (
 	candidates			@extschema@.xsell_candidates NOT NULL,
 	contribution_columns	smallint[],
 	contributions		real[],
+	overrides			text[],
+	reads				jsonb,
 	request_key			text,
 	decided_by			text NOT NULL,
 	breach				text,
@@ -121,7 +123,7 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.decision.channel IS 'How the offer reaches the customer; without an offer, the channel asked for, if any';
 	COMMENT ON COLUMN xsell.decision.probability IS 'Chance with which the arm was drawn';
 	COMMENT ON COLUMN xsell.decision.expected IS 'Expected reward of the arm: value times rate, less cost';
-	COMMENT ON COLUMN xsell.decision.mode IS 'exploit, explore, control, or none: no offer';
+	COMMENT ON COLUMN xsell.decision.mode IS 'exploit, explore, control, fallback, or none: no offer';
 	COMMENT ON COLUMN xsell.decision.reason IS 'Why it came out like this';
 	COMMENT ON COLUMN xsell.decision.policy_version IS 'Version of xsell.policy it was made under';
 	COMMENT ON COLUMN xsell.decision.model_version IS 'Version of the evidence it was made with';
@@ -131,9 +133,11 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.decision.candidates IS 'Every candidate: prediction and probability, or the reason of exclusion';
 	COMMENT ON COLUMN xsell.decision.contribution_columns IS 'Features, numbered from 0, that contributed most to the linear predictor';
 	COMMENT ON COLUMN xsell.decision.contributions IS 'What they contributed';
+	COMMENT ON COLUMN xsell.decision.overrides IS 'Overrides by people that had an effect';
+	COMMENT ON COLUMN xsell.decision.reads IS 'What failed conditions read, columns, market.NAME and context.KEY, with their values as text';
 	COMMENT ON COLUMN xsell.decision.request_key IS 'The caller''s key of the request, by which a repeat is recognised';
 	COMMENT ON COLUMN xsell.decision.decided_by IS 'Session user';
-	COMMENT ON COLUMN xsell.decision.breach IS 'Cap that the offer breaks, if it was decided elsewhere and recorded here';
+	COMMENT ON COLUMN xsell.decision.breach IS 'Consent or contact policy that the offer breaks, if it was decided elsewhere and recorded here';
 	COMMENT ON TABLE xsell.decision_default IS 'Decisions that no other partition covers';
 
 	EXECUTE format($ddl$
@@ -249,6 +253,25 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.contact.agent IS 'Their agents';
 	COMMENT ON COLUMN xsell.contact.product IS 'The products offered';
 	COMMENT ON COLUMN xsell.contact.channel IS 'The channels they were offered through';
+
+	EXECUTE format($ddl$
+CREATE TABLE xsell.consent (
+	customer_key	%1$s NOT NULL,
+	channel			text NOT NULL,
+	purpose			text NOT NULL,
+	granted			boolean NOT NULL,
+	changed_at		timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	decision_id		bigint,
+	PRIMARY KEY (customer_key, channel, purpose)
+)
+$ddl$, key_type);
+	COMMENT ON TABLE xsell.consent IS 'What customers said about being contacted; a refusal binds the next call';
+	COMMENT ON COLUMN xsell.consent.customer_key IS 'The customer';
+	COMMENT ON COLUMN xsell.consent.channel IS 'The channel, or * for all';
+	COMMENT ON COLUMN xsell.consent.purpose IS 'What contacts are for (xsell.channel.purpose), or * for all';
+	COMMENT ON COLUMN xsell.consent.granted IS 'Given or refused';
+	COMMENT ON COLUMN xsell.consent.changed_at IS 'When it was said';
+	COMMENT ON COLUMN xsell.consent.decision_id IS 'The offer whose outcome said it; NULL: said otherwise';
 
 	EXECUTE format($ddl$
 CREATE TABLE xsell.request (

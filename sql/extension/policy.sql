@@ -13,18 +13,20 @@
 CREATE TABLE xsell.product (
 	product		text PRIMARY KEY CHECK (product <> '' AND octet_length(product) <= 200),
 	name		text,
-	attributes	jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(attributes) = 'object')
+	credit		boolean NOT NULL,
+	attributes	jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(attributes) = 'object' AND NOT attributes ? 'credit')
 );
 COMMENT ON TABLE xsell.product IS 'What can be sold';
 COMMENT ON COLUMN xsell.product.product IS 'Identifier used in calls and logs';
 COMMENT ON COLUMN xsell.product.name IS 'Name for people';
+COMMENT ON COLUMN xsell.product.credit IS 'Whether the product is credit, which the law treats apart; expressions read it as product.credit';
 COMMENT ON COLUMN xsell.product.attributes IS 'Scalar attributes; expressions read them as product.KEY';
 
 CREATE TABLE xsell.agent (
 	agent			text PRIMARY KEY CHECK (agent <> '' AND octet_length(agent) <= 200),
 	customer_table	regclass NOT NULL,
 	customer_key	text NOT NULL,
-	status			text NOT NULL DEFAULT 'live' CHECK (status IN ('live', 'paused')),
+	status			text NOT NULL DEFAULT 'live' CHECK (status IN ('live', 'paused', 'draft')),
 	oracle			text NOT NULL DEFAULT 'logistic' CHECK (oracle IN ('beta', 'linear', 'logistic')),
 	strategy		text NOT NULL DEFAULT 'thompson' CHECK (strategy IN ('epsilon_greedy', 'ucb', 'thompson', 'uniform')),
 	epsilon			float8 NOT NULL DEFAULT 0.1 CHECK (epsilon BETWEEN 0 AND 1),
@@ -36,12 +38,17 @@ CREATE TABLE xsell.agent (
 	prior_precision	float8 NOT NULL DEFAULT 5 CHECK (prior_precision BETWEEN 0.001 AND 1e9),
 	learning		text NOT NULL DEFAULT 'online' CHECK (learning IN ('online', 'deferred', 'off')),
 	control_share	float8 NOT NULL DEFAULT 0 CHECK (control_share BETWEEN 0 AND 1),
+	routing			text,
+	fallback		text,
+	top_n			integer CHECK (top_n BETWEEN 1 AND 4096),
+	explore_below	float8 NOT NULL DEFAULT 0 CHECK (explore_below >= 0 AND explore_below < 1),
+	similarity		text[] CHECK (array_position(similarity, NULL) IS NULL),
 	seed			bigint NOT NULL DEFAULT pg_catalog.hashtextextended(pg_catalog.gen_random_uuid()::text, 0)
 );
 COMMENT ON TABLE xsell.agent IS 'A configured decision maker';
 COMMENT ON COLUMN xsell.agent.customer_table IS 'Table or view whose rows describe customers; expressions are checked against it';
 COMMENT ON COLUMN xsell.agent.customer_key IS 'Expression over the customer row: the key under which the journal knows the customer';
-COMMENT ON COLUMN xsell.agent.status IS 'live, or paused: every decision is "no offer"';
+COMMENT ON COLUMN xsell.agent.status IS 'live; paused: every decision is "no offer", or the fallback; draft: xsell_rank and xsell_why work, decisions are refused';
 COMMENT ON COLUMN xsell.agent.oracle IS 'Value model: beta (no features), linear, logistic';
 COMMENT ON COLUMN xsell.agent.strategy IS 'How predictions become action probabilities';
 COMMENT ON COLUMN xsell.agent.epsilon IS 'epsilon_greedy: share of decisions drawn uniformly over all allowed arms';
@@ -53,6 +60,11 @@ COMMENT ON COLUMN xsell.agent.prior_strength IS 'beta: observations that the pri
 COMMENT ON COLUMN xsell.agent.prior_precision IS 'linear, logistic: prior precision of feature weights';
 COMMENT ON COLUMN xsell.agent.learning IS 'online: xsell_reward learns at once; deferred: xsell_learn() does; off: nothing learns';
 COMMENT ON COLUMN xsell.agent.control_share IS 'Share of customers, by a stable hash of the key, whose offers are drawn uniformly';
+COMMENT ON COLUMN xsell.agent.routing IS 'Text expression: the channel that the customer prefers, used where a call names none; where it yields NULL, no channel is. NULL: the default channels of the call''s mode, else the agent chooses';
+COMMENT ON COLUMN xsell.agent.fallback IS 'Text expression: the product to offer when nothing else is allowed, or while the agent is paused, if rules, consent and caps allow it';
+COMMENT ON COLUMN xsell.agent.top_n IS 'Only so many products, those with the highest propensity, compete; without one, a product stands at neutral_rate. NULL: all';
+COMMENT ON COLUMN xsell.agent.explore_below IS 'With top_n: share of decisions spread uniformly over the allowed products below';
+COMMENT ON COLUMN xsell.agent.similarity IS 'Product attributes whose equal values make products similar';
 COMMENT ON COLUMN xsell.agent.seed IS 'Key of the random numbers that draw arms and groups';
 
 CREATE TABLE xsell.channel (
@@ -60,30 +72,50 @@ CREATE TABLE xsell.channel (
 	channel				text NOT NULL CHECK (channel <> '' AND octet_length(channel) <= 200),
 	observation_window	interval NOT NULL DEFAULT '14 days' CHECK (observation_window > '0 seconds'),
 	consent				text,
+	opt_in				boolean NOT NULL DEFAULT false,
+	purpose				text NOT NULL DEFAULT 'marketing' CHECK (purpose <> '' AND purpose <> '*'),
+	modes				text[] NOT NULL DEFAULT '{realtime,batch}' CHECK (modes <@ '{realtime,batch}' AND cardinality(modes) > 0),
+	default_for			text[] NOT NULL DEFAULT '{}' CHECK (default_for <@ '{realtime,batch}'),
+	quiet_from			time,
+	quiet_until			time,
+	time_zone			text,
 	attributes			jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(attributes) = 'object'),
-	PRIMARY KEY (agent, channel)
+	PRIMARY KEY (agent, channel),
+	CHECK ((quiet_from IS NULL) = (quiet_until IS NULL) AND quiet_from <> quiet_until),
+	CHECK (default_for <@ modes)
 );
 COMMENT ON TABLE xsell.channel IS 'How an agent''s offers reach the customer';
 COMMENT ON COLUMN xsell.channel.observation_window IS 'How long an offer waits for its outcome before its zero is final';
 COMMENT ON COLUMN xsell.channel.consent IS 'Boolean expression that must be true, or the channel is not used; NULL: no consent needed';
+COMMENT ON COLUMN xsell.channel.opt_in IS 'The channel is used only for customers with a granting row in xsell.consent';
+COMMENT ON COLUMN xsell.channel.purpose IS 'What its contacts are for; rows of xsell.consent name it';
+COMMENT ON COLUMN xsell.channel.modes IS 'Calls that may use it: realtime, batch; a call that does not say what it is uses only channels for both';
+COMMENT ON COLUMN xsell.channel.default_for IS 'Modes in which it is used where neither the call nor routing names a channel';
+COMMENT ON COLUMN xsell.channel.quiet_from IS 'Beginning of the hours, in the customer''s time zone, in which it is not used; may lie after their end: over midnight';
+COMMENT ON COLUMN xsell.channel.quiet_until IS 'End of these hours, exclusive';
+COMMENT ON COLUMN xsell.channel.time_zone IS 'Text expression: the customer''s time zone; where it yields NULL, all hours are quiet. NULL: UTC';
 COMMENT ON COLUMN xsell.channel.attributes IS 'Scalar attributes; expressions read them as channel.KEY';
 
 CREATE TABLE xsell.offer (
 	agent		text NOT NULL,
 	product		text NOT NULL,
 	propensity	text,
+	propensity_version	text,
 	value		text,
 	cost		text,
 	held		text,
+	max_share	float8 CHECK (max_share > 0 AND max_share <= 1),
 	active		boolean NOT NULL DEFAULT true,
 	valid		tstzrange NOT NULL DEFAULT '(,)',
 	PRIMARY KEY (agent, product)
 );
 COMMENT ON TABLE xsell.offer IS 'A product that an agent may offer';
 COMMENT ON COLUMN xsell.offer.propensity IS 'Numeric expression in [0,1]: the existing uptake score, used as prior; NULL: none';
+COMMENT ON COLUMN xsell.offer.propensity_version IS 'Which version of the scoring model that is, for the record';
 COMMENT ON COLUMN xsell.offer.value IS 'Numeric expression >= 0: worth of a conversion; NULL: 1';
 COMMENT ON COLUMN xsell.offer.cost IS 'Numeric expression: cost of making the offer; NULL: 0';
 COMMENT ON COLUMN xsell.offer.held IS 'Boolean expression: the customer has the product already, so it is not offered; NULL: not checked';
+COMMENT ON COLUMN xsell.offer.max_share IS 'Diversity: the product is not offered while it has had more than this share of the agent''s learned offers of the last four weeks, once these are 100';
 COMMENT ON COLUMN xsell.offer.active IS 'Inactive offers are never made';
 COMMENT ON COLUMN xsell.offer.valid IS 'When the offer may be made';
 
@@ -110,13 +142,17 @@ CREATE TABLE xsell.rule (
 	kind		text NOT NULL CHECK (kind IN ('eligibility', 'applicability', 'suitability')),
 	product		text,
 	channel		text,
+	attributes	jsonb CHECK (jsonb_typeof(attributes) = 'object'),
 	expression	text NOT NULL,
+	valid		tstzrange NOT NULL DEFAULT '(,)',
 	PRIMARY KEY (agent, rule)
 );
 COMMENT ON TABLE xsell.rule IS 'Conditions of offering: must be true, or the offer is not made';
 COMMENT ON COLUMN xsell.rule.kind IS 'eligibility (may have it), applicability (makes sense), suitability (is right for the customer); evaluated in this order';
 COMMENT ON COLUMN xsell.rule.product IS 'The product it binds; NULL: all';
 COMMENT ON COLUMN xsell.rule.channel IS 'The channel it binds; NULL: all';
+COMMENT ON COLUMN xsell.rule.attributes IS 'The products it binds: those whose attributes contain these; NULL: all';
+COMMENT ON COLUMN xsell.rule.valid IS 'When it binds';
 COMMENT ON COLUMN xsell.rule.expression IS 'Boolean expression; false and NULL both exclude';
 
 CREATE TABLE xsell.cap (
@@ -124,9 +160,13 @@ CREATE TABLE xsell.cap (
 	cap			text NOT NULL CHECK (cap <> '' AND octet_length(cap) <= 200),
 	product		text,
 	channel		text,
+	attributes	jsonb CHECK (jsonb_typeof(attributes) = 'object'),
 	max_offers	integer NOT NULL CHECK (max_offers BETWEEN 0 AND 1000),
 	per			interval NOT NULL CHECK (per > '0 seconds' AND per <= '100 years'),
-	PRIMARY KEY (agent, cap)
+	engaged		text CHECK (engaged IN ('reset', 'relax')),
+	relaxed_offers	integer CHECK (relaxed_offers BETWEEN 0 AND 1000),
+	PRIMARY KEY (agent, cap),
+	CHECK ((engaged IS NOT DISTINCT FROM 'relax') = (relaxed_offers IS NOT NULL))
 );
 COMMENT ON TABLE xsell.cap IS 'Most offers that a customer may get of a product, through a channel, or at all, within a sliding period';
 COMMENT ON COLUMN xsell.cap.product IS 'The product counted and capped; NULL: all together';
@@ -134,13 +174,81 @@ COMMENT ON COLUMN xsell.cap.channel IS 'The channel counted and capped; NULL: al
 COMMENT ON COLUMN xsell.cap.max_offers IS 'Offers allowed within the period';
 COMMENT ON COLUMN xsell.cap.per IS 'Length of the period';
 
+COMMENT ON COLUMN xsell.cap.attributes IS 'The products counted and capped together: those whose attributes contain these; NULL: all';
+COMMENT ON COLUMN xsell.cap.engaged IS 'What an engagement with one of the period''s offers does: reset (offers before it do not count), relax (relaxed_offers are allowed instead); NULL: nothing';
+COMMENT ON COLUMN xsell.cap.relaxed_offers IS 'Offers allowed within the period for a customer who engaged with one of them';
+
+CREATE TABLE xsell.quiet (
+	agent			text NOT NULL,
+	quiet			text NOT NULL CHECK (quiet <> '' AND octet_length(quiet) <= 200),
+	channel			text,
+	after_ignored	integer NOT NULL CHECK (after_ignored BETWEEN 1 AND 100),
+	pause			interval NOT NULL CHECK (pause > '0 seconds' AND pause <= '100 years'),
+	PRIMARY KEY (agent, quiet)
+);
+COMMENT ON TABLE xsell.quiet IS 'Pauses for customers who ignore offers: those whose observation window ended without any outcome';
+COMMENT ON COLUMN xsell.quiet.channel IS 'The channel whose offers count and pause; NULL: all together';
+COMMENT ON COLUMN xsell.quiet.after_ignored IS 'So many offers in a row, the last whose windows have ended, must have been ignored';
+COMMENT ON COLUMN xsell.quiet.pause IS 'How long to pause after the last of them was made';
+
+CREATE TABLE xsell.cooldown (
+	agent		text NOT NULL,
+	cooldown	text NOT NULL CHECK (cooldown <> '' AND octet_length(cooldown) <= 200),
+	product		text,
+	outcome		text NOT NULL DEFAULT 'decline',
+	lasts		interval NOT NULL CHECK (lasts > '0 seconds' AND lasts <= '100 years'),
+	PRIMARY KEY (agent, cooldown)
+);
+COMMENT ON TABLE xsell.cooldown IS 'A product is not offered again for some time after an outcome, such as a decline';
+COMMENT ON COLUMN xsell.cooldown.product IS 'The product it is about; NULL: each';
+COMMENT ON COLUMN xsell.cooldown.outcome IS 'The outcome that starts it';
+COMMENT ON COLUMN xsell.cooldown.lasts IS 'How long it lasts, from the outcome on';
+
+CREATE TABLE xsell.override (
+	agent		text NOT NULL,
+	override	text NOT NULL CHECK (override <> '' AND octet_length(override) <= 200),
+	action		text NOT NULL CHECK (action IN ('force', 'block', 'boost')),
+	product		text NOT NULL,
+	channel		text,
+	expression	text NOT NULL DEFAULT 'true',
+	factor		float8 CHECK (factor > 0 AND factor <= 1000),
+	reason		text NOT NULL CHECK (reason <> ''),
+	author		text NOT NULL DEFAULT session_user,
+	expires		timestamptz NOT NULL,
+	PRIMARY KEY (agent, override),
+	CHECK ((action = 'boost') = (factor IS NOT NULL))
+);
+COMMENT ON TABLE xsell.override IS 'Decisions of people: force, block or boost a product for some customers; never against rules, consent or caps';
+COMMENT ON COLUMN xsell.override.action IS 'force: only this product, where it is allowed; block: never this product; boost: its value is multiplied';
+COMMENT ON COLUMN xsell.override.expression IS 'Boolean expression: the customers it is for; where it yields NULL, block applies, force and boost do not';
+COMMENT ON COLUMN xsell.override.factor IS 'boost: what the value is multiplied by';
+COMMENT ON COLUMN xsell.override.reason IS 'Why, for the record';
+COMMENT ON COLUMN xsell.override.author IS 'Who, for the record';
+COMMENT ON COLUMN xsell.override.expires IS 'It ends by itself';
+
+CREATE TABLE xsell.market (
+	indicator	text NOT NULL CHECK (indicator <> '' AND octet_length(indicator) <= 200),
+	since		timestamptz NOT NULL,
+	value		jsonb NOT NULL CHECK (jsonb_typeof(value) IN ('string', 'number', 'boolean', 'null')),
+	PRIMARY KEY (indicator, since)
+);
+COMMENT ON TABLE xsell.market IS 'Market indicators over time: each row holds from since until the indicator''s next row';
+COMMENT ON COLUMN xsell.market.indicator IS 'Expressions read it as market.INDICATOR';
+COMMENT ON COLUMN xsell.market.value IS 'Number, string, boolean, or null for unknown; of one type for each indicator';
+
 CREATE TABLE xsell.outcome_kind (
 	agent		text NOT NULL,
 	outcome		text NOT NULL CHECK (outcome <> '' AND octet_length(outcome) <= 200),
 	reward		float8 NOT NULL CHECK (reward BETWEEN 0 AND 1),
+	engagement	boolean NOT NULL DEFAULT false,
+	undelivered	boolean NOT NULL DEFAULT false,
+	opt_out		text CHECK (opt_out IN ('channel', 'all')),
 	PRIMARY KEY (agent, outcome)
 );
 COMMENT ON TABLE xsell.outcome_kind IS 'Outcomes that xsell_reward accepts besides "conversion" (reward 1) and "decline" (reward 0), which every agent has';
+COMMENT ON COLUMN xsell.outcome_kind.engagement IS 'The customer engaged: see xsell.cap.engaged; a conversion always does';
+COMMENT ON COLUMN xsell.outcome_kind.undelivered IS 'The offer did not reach the customer: it uses up no cap, and is not ignored';
+COMMENT ON COLUMN xsell.outcome_kind.opt_out IS 'The customer withdraws consent to the offer''s channel, or to all, for the channel''s purpose';
 COMMENT ON COLUMN xsell.outcome_kind.reward IS 'What the outcome is worth to the learner, in [0,1]; a decision counts its best outcome';
 
 CREATE TABLE xsell.policy (
@@ -149,11 +257,20 @@ CREATE TABLE xsell.policy (
 	definition		jsonb,
 	published_at	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
 	published_by	text NOT NULL DEFAULT session_user,
+	client			text DEFAULT pg_catalog.concat_ws(' ', pg_catalog.inet_client_addr(), pg_catalog.current_setting('application_name', true)),
 	PRIMARY KEY (agent, policy_version)
 );
 COMMENT ON TABLE xsell.policy IS 'History of policies: the whole definition of an agent at each version, from which decisions are made and replayed';
 COMMENT ON COLUMN xsell.policy.definition IS 'Everything configured for the agent; NULL: the agent was deleted';
 COMMENT ON COLUMN xsell.policy.published_by IS 'Session user whose statement made the change';
+COMMENT ON COLUMN xsell.policy.client IS 'Address and application of the client that made it';
+
+CREATE VIEW xsell.product_group AS
+SELECT o.agent, o.product, s.similar_by
+FROM xsell.offer o JOIN xsell.agent a USING (agent) JOIN xsell.product p USING (product)
+CROSS JOIN LATERAL (SELECT jsonb_object_agg(k, (p.attributes || jsonb_build_object('credit', p.credit))->k) AS similar_by FROM unnest(a.similarity) k) s
+WHERE a.similarity IS NOT NULL;
+COMMENT ON VIEW xsell.product_group IS 'Offers and the attributes by which an agent takes products for similar: equal values, similar products';
 
 CREATE FUNCTION xsell.publish() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'xsell_publish';
@@ -173,6 +290,14 @@ CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.rul
 	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
 CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.cap
 	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.quiet
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.cooldown
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.override
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.market
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
 CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.outcome_kind
 	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
 
@@ -183,5 +308,9 @@ SELECT pg_catalog.pg_extension_config_dump('xsell.offer', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.feature', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.rule', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.cap', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.quiet', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.cooldown', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.override', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.market', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.outcome_kind', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.policy', '');

@@ -14,8 +14,14 @@ ALTER TABLE xsell.offer OWNER TO @extowner@;
 ALTER TABLE xsell.feature OWNER TO @extowner@;
 ALTER TABLE xsell.rule OWNER TO @extowner@;
 ALTER TABLE xsell.cap OWNER TO @extowner@;
+ALTER TABLE xsell.quiet OWNER TO @extowner@;
+ALTER TABLE xsell.cooldown OWNER TO @extowner@;
+ALTER TABLE xsell.override OWNER TO @extowner@;
+ALTER TABLE xsell.market OWNER TO @extowner@;
 ALTER TABLE xsell.outcome_kind OWNER TO @extowner@;
+ALTER VIEW xsell.product_group OWNER TO @extowner@;
 ALTER TABLE xsell.policy OWNER TO @extowner@;
+ALTER VIEW xsell.policy_history OWNER TO @extowner@;
 
 -- What reads or writes the journal is granted by whoever installed it, role by
 -- role.  Types, aggregates and functions of model states compute only, and are
@@ -27,11 +33,16 @@ REVOKE ALL ON FUNCTION
 	@extschema@.xsell_record,
 	@extschema@.xsell_decide,
 	@extschema@.xsell_rank,
+	@extschema@.xsell_why(record, text, text, text, jsonb, text, timestamptz),
+	@extschema@.xsell_why(bigint),
 	@extschema@.xsell_replay,
 	@extschema@.xsell_explain,
 	@extschema@.xsell_reward,
 	@extschema@.xsell_learn,
-	@extschema@.xsell_rebuild_evidence
+	@extschema@.xsell_rebuild_evidence,
+	@extschema@.xsell_policy_import,
+	@extschema@.xsell_policy_draft,
+	@extschema@.xsell_policy_publish
 	FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_create_journal,
@@ -40,9 +51,14 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_record,
 	@extschema@.xsell_decide,
 	@extschema@.xsell_rank,
+	@extschema@.xsell_why(record, text, text, text, jsonb, text, timestamptz),
+	@extschema@.xsell_why(bigint),
 	@extschema@.xsell_replay,
 	@extschema@.xsell_explain,
 	@extschema@.xsell_reward,
 	@extschema@.xsell_learn,
-	@extschema@.xsell_rebuild_evidence
+	@extschema@.xsell_rebuild_evidence,
+	@extschema@.xsell_policy_import,
+	@extschema@.xsell_policy_draft,
+	@extschema@.xsell_policy_publish
 	TO @extowner@ WITH GRANT OPTION;

@@ -43,6 +43,18 @@ $ddl$, rights);
 	COMMENT ON COLUMN xsell.reward.learned_in IS 'Model version since which it does';
 
 	EXECUTE format($ddl$
+CREATE VIEW xsell.exclusion %s AS
+SELECT x.agent, x.day, x.reason, p.definition->'arms'->x.arm->>0 AS product, p.definition->'arms'->x.arm->>1 AS channel, sum(x.candidates)::bigint AS candidates
+FROM (SELECT d.agent, d.policy_version, (@extschema@.xsell_decided_at(d.decision_id) AT TIME ZONE 'UTC')::date AS day, c.excluded AS reason, c.arm, count(*) AS candidates
+	FROM xsell.decision d, @extschema@.xsell_candidates_list(d.candidates) c
+	WHERE c.excluded IS NOT NULL
+	GROUP BY 1, 2, 3, 4, 5) x
+JOIN xsell.policy p USING (agent, policy_version)
+GROUP BY 1, 2, 3, 4, 5
+$ddl$, rights);
+	COMMENT ON VIEW xsell.exclusion IS 'How often candidates were excluded, by day (UTC), reason, product and channel';
+
+	EXECUTE format($ddl$
 CREATE VIEW xsell.performance %s AS
 SELECT agent, cohort, product, channel, offers, provisional, rewards, rewards / offers AS rate,
 	(@extschema@.xsell_interval(state, 0.95, 0.5, 0.5)).lower, (@extschema@.xsell_interval(state, 0.95, 0.5, 0.5)).upper

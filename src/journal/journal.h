@@ -84,6 +84,15 @@ typedef enum XsContactState
 	XS_CONTACT_BUSY				/* another transaction is deciding for this customer */
 } XsContactState;
 
+/* An outcome of one of the contacts. */
+typedef struct XsOutcomeSeen
+{
+	int			contact;		/* its index */
+	char	   *outcome;
+	TimestampTz occurred_at;
+	int64		outcome_id;		/* tells when it was recorded */
+} XsOutcomeSeen;
+
 typedef struct XsContacts
 {
 	int			n;				/* oldest first */
@@ -91,6 +100,8 @@ typedef struct XsContacts
 	char	  **agent;
 	char	  **product;
 	char	  **channel;
+	int			noutcomes;		/* filled by xs_contact_outcomes */
+	XsOutcomeSeen *outcomes;
 } XsContacts;
 
 /* As the active snapshot sees it; no lock, nothing written. No row: n = 0. */
@@ -109,6 +120,24 @@ extern XsContactState xs_contact_lock(Datum customer_key, XsContacts *contacts);
  */
 extern void xs_contact_add(const XsDecision *decision, const XsContacts *contacts,
 						   TimestampTz keep_since);
+
+/* responses.c: what became of contacts, and what the customer consented to */
+
+/* Fills the outcomes of contacts. XS_READ or XS_READ_NEWEST. */
+extern void xs_contact_outcomes(XsContacts *contacts, XsAccess access);
+
+typedef struct XsConsent
+{
+	char	   *channel;		/* or "*" */
+	char	   *purpose;		/* or "*" */
+	bool		granted;
+} XsConsent;
+
+/* The customer's rows of xsell.consent; returns their number. */
+extern int	xs_consents(Datum customer_key, XsAccess access, XsConsent **consents);
+
+/* Writes a withdrawal of consent, by an outcome. Between SPI_connect and SPI_finish. */
+extern void xs_withdraw_consent(Datum customer_key, const char *channel, const char *purpose, int64 decision_id);
 
 /*
  * writer.c: the one writer of decision, request and late

@@ -36,6 +36,8 @@ enum
 	CANDIDATES,
 	CONTRIBUTION_COLUMNS,
 	CONTRIBUTIONS,
+	OVERRIDES,
+	READS,
 	REQUEST_KEY,
 	BREACH,
 	DECIDED_BY,
@@ -45,17 +47,17 @@ enum
 #define DECISION_COLUMNS \
 	"decision_id, customer_key, agent, cohort, product, channel, probability, expected," \
 	" mode, reason, policy_version, model_version, encoding, linear_predictor, features," \
-	" candidates, contribution_columns, contributions, request_key, breach"
+	" candidates, contribution_columns, contributions, overrides, reads, request_key, breach"
 
 static XsStatement insert_decision = {
 	.relation = "decision",
 	.sql = "INSERT INTO xsell.decision (" DECISION_COLUMNS ", decided_by) VALUES"
-	" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)",
+	" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
 	.nargs = COLUMNS,
 	.argtypes = {
 		INT8OID, XS_KEY_TYPE, TEXTOID, TEXTOID, TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID,
 		TEXTOID, TEXTOID, INT4OID, INT8OID, INT4OID, FLOAT8OID, FLOAT4ARRAYOID,
-		XS_CANDIDATES_TYPE, INT2ARRAYOID, FLOAT4ARRAYOID, TEXTOID, TEXTOID, TEXTOID
+		XS_CANDIDATES_TYPE, INT2ARRAYOID, FLOAT4ARRAYOID, TEXTARRAYOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID
 	}
 };
 
@@ -91,9 +93,9 @@ static XsStatement insert_late = {
 };
 
 static bool
-is_one_of(const char *word, const char *a, const char *b, const char *c)
+is_one_of(const char *word, const char *a, const char *b, const char *c, const char *d)
 {
-	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
+	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0 || strcmp(word, d) == 0;
 }
 
 /* What the log promises of its rows; in place of CHECK constraints (see journal.sql). */
@@ -103,9 +105,9 @@ check_decision(const XsDecision *decision)
 	bool		offer = decision->product != NULL;
 	const char *wrong = NULL;
 
-	if (!is_one_of(decision->cohort, "agent", "control", "agent"))
+	if (!is_one_of(decision->cohort, "agent", "control", "agent", "agent"))
 		wrong = "cohort";
-	else if (offer ? !is_one_of(decision->mode, "exploit", "explore", "control") :
+	else if (offer ? !is_one_of(decision->mode, "exploit", "explore", "control", "fallback") :
 			 strcmp(decision->mode, "none") != 0)
 		wrong = "mode";
 	else if (offer && decision->channel == NULL)
@@ -188,6 +190,14 @@ xs_write_decision(const XsDecision *decision)
 	put_text(values, nulls, REQUEST_KEY, decision->request_key);
 	put_text(values, nulls, BREACH, decision->breach);
 	put_text(values, nulls, DECIDED_BY, GetUserNameFromId(GetSessionUserId(), false));
+	if (decision->noverrides > 0)
+		values[OVERRIDES] = xs_array_of_texts(decision->noverrides, decision->overrides);
+	else
+		nulls[OVERRIDES] = 'n';
+	if (decision->reads != NULL)
+		values[READS] = JsonbPGetDatum(decision->reads);
+	else
+		nulls[READS] = 'n';
 	put_offer(values, nulls, decision);
 	write_row(&insert_decision, values, nulls);
 }
@@ -293,6 +303,10 @@ get_decision(HeapTuple row, TupleDesc desc, XsDecision *decision)
 	decision->encoding = DatumGetInt32(values[ENCODING]);
 	decision->request_key = get_text(values, nulls, REQUEST_KEY);
 	decision->breach = get_text(values, nulls, BREACH);
+	if (!nulls[OVERRIDES])
+		decision->overrides = xs_array_texts(values[OVERRIDES], &decision->noverrides);
+	if (!nulls[READS])
+		decision->reads = DatumGetJsonbPCopy(values[READS]);
 	decision->ncandidates = xs_candidates_unpack(values[CANDIDATES], &candidates);
 	decision->candidates = candidates;
 	get_offer(values, nulls, decision);

@@ -396,6 +396,8 @@ find_agent_for(Oid row_type)
 		bool		isnull;
 		char	   *name = TextDatumGetCString(column(row, desc, "agent", &isnull));
 
+		if (strcmp(TextDatumGetCString(column(row, desc, "status", &isnull)), "draft") == 0)
+			continue;			/* does not decide */
 		only = name;
 		nall++;
 		if (OidIsValid(relid) && DatumGetObjectId(column(row, desc, "customer_table", &isnull)) == relid)

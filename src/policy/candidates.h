@@ -9,25 +9,52 @@
 
 #include "../decision.h"
 #include "../journal/journal.h"
+#include "model.h"
 #include "policy.h"
 #include "program.h"
 
-/*
- * The arms that the call asks about: products (NULL: all offers) through channel
- * (NULL: all channels), each with the first reason that excludes it, or NULL.
- * Errors name products and channels that the agent does not have.
- */
-extern int	xs_candidates(const XsPolicy *policy, XsProgram *program, ArrayType *products,
-						  const char *channel, const XsContacts *contacts, TimestampTz now,
-						  XsCandidate **candidates);
+/* All that decides about candidates. */
+typedef struct XsSituation
+{
+	const XsPolicy *policy;
+	XsProgram  *program;		/* whose row is current */
+	const XsModel *model;
+	TimestampTz now;
+	int			mode;			/* of the call, XS_MODE_*; 0: not said, so it must suit both */
+	ArrayType  *products;		/* that the call asks about; NULL: all offers */
+	const char *channel;		/* that it names; NULL: none */
+	const XsContacts *contacts; /* with outcomes, if the policy needs_responses */
+	int			nconsents;
+	const XsConsent *consents;
+} XsSituation;
 
-/* The errors of xs_candidates alone, for calls that get no offer anyway. */
+/*
+ * The arms that the call asks about, each with the first reason that excludes
+ * it, or NULL, and what an allowed one is worth.  Errors name products and
+ * channels that the agent does not have.
+ */
+extern int	xs_candidates(const XsSituation *situation, XsCandidate **candidates);
+
+/* Those of one product alone, whatever the call asks about; appended after n. */
+extern int	xs_candidates_of(const XsSituation *situation, int offer, XsCandidate **candidates, int n);
+
+/* Why rows of xsell.consent forbid the channel: opted_out, not_opted_in, or NULL. */
+extern const char *xs_consent_missing(const XsChannel *channel, int nconsents, const XsConsent *consents);
+
+/* The errors of xs_candidates alone, where nothing is evaluated. */
 extern void xs_check_asked(const XsPolicy *policy, ArrayType *products, const char *channel);
 
-/* How long a contact matters to the agent's caps: its oldest contact that still counts. */
-extern TimestampTz xs_caps_since(const XsPolicy *policy, TimestampTz now);
+/*
+ * Applies the overrides in effect to the allowed candidates: block and force
+ * exclude, boost multiplies values.  Notes the names of those that did something.
+ */
+extern void xs_apply_overrides(const XsSituation *situation, XsCandidate *candidates, int n,
+							   XsDecision *decision);
 
-/* The first cap that an offer of this arm would break, or NULL. */
-extern const char *xs_cap_broken(const XsPolicy *policy, int arm, const XsContacts *contacts, TimestampTz now);
+/* The expression that a reason is about, or NULL: held, consent, hours, rule:, override:, value, cost. */
+extern const XsExpression *xs_reason_expression(const XsPolicy *policy, int arm, const char *reason);
+
+/* Columns and values that the excluded candidates' expressions read; NULL if none. */
+extern Jsonb *xs_candidates_reads(const XsSituation *situation, const XsCandidate *candidates, int n);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "utils/builtins.h"
 #include "utils/datetime.h"
+#include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -100,7 +101,7 @@ expression_of(XsPolicy *policy, JsonbContainer *object, const char *name,
 	e->what = what;
 	e->result = result;
 	e->number = policy->nexpressions;
-	e->uses = xs_expression_uses(text, what);
+	xs_expression_scan(e);
 
 	if (policy->nexpressions % 64 == 0)
 		policy->expressions = policy->nexpressions == 0
@@ -116,6 +117,7 @@ read_agent(XsPolicy *policy, JsonbContainer *agent)
 	policy->customer_table = text_of(agent, "customer_table");
 	policy->customer_key = expression_of(policy, agent, "customer_key", XS_RESULT_KEY, "customer_key");
 	policy->paused = strcmp(text_of(agent, "status"), "paused") == 0;
+	policy->draft = strcmp(text_of(agent, "status"), "draft") == 0;
 	policy->oracle = xs_oracle(text_of(agent, "oracle"));
 	policy->strategy = xs_strategy(text_of(agent, "strategy"));
 	if (policy->oracle == NULL || policy->strategy == NULL)
@@ -138,6 +140,10 @@ read_agent(XsPolicy *policy, JsonbContainer *agent)
 
 	policy->control_share = number_of(agent, "control_share", 0);
 	policy->seed = integer_of(agent, "seed");
+	policy->routing = expression_of(policy, agent, "routing", XS_RESULT_TEXT, "routing");
+	policy->fallback = expression_of(policy, agent, "fallback", XS_RESULT_TEXT, "fallback");
+	policy->top_n = (int) number_of(agent, "top_n", 0);
+	policy->explore_below = number_of(agent, "explore_below", 0);
 }
 
 /* A closed upper bound allows that microsecond too, an open lower one starts after it. */
@@ -147,9 +153,10 @@ after(TimestampTz bound, bool next)
 	return next && !TIMESTAMP_NOT_FINITE(bound) ? bound + 1 : bound;
 }
 
-static void
-read_validity(XsOffer *offer, JsonbContainer *object)
+static XsValidity
+validity_of(JsonbContainer *object)
 {
+	XsValidity	valid;
 	Datum		range = OidInputFunctionCall(F_RANGE_IN, text_of(object, "valid"),
 											 TSTZRANGEOID, -1);
 	RangeBound	lower,
@@ -159,10 +166,49 @@ read_validity(XsOffer *offer, JsonbContainer *object)
 	range_deserialize(lookup_type_cache(TSTZRANGEOID, TYPECACHE_RANGE_INFO),
 					  DatumGetRangeTypeP(range), &lower, &upper, &empty);
 
-	offer->valid_from = empty ? DT_NOEND : lower.infinite ? DT_NOBEGIN
+	valid.from = empty ? DT_NOEND : lower.infinite ? DT_NOBEGIN
 		: after(DatumGetTimestampTz(lower.val), !lower.inclusive);
-	offer->valid_until = empty ? DT_NOBEGIN : upper.infinite ? DT_NOEND
+	valid.until = empty ? DT_NOBEGIN : upper.infinite ? DT_NOEND
 		: after(DatumGetTimestampTz(upper.val), upper.inclusive);
+	return valid;
+}
+
+static bool
+boolean_of(JsonbContainer *object, const char *name)
+{
+	JsonbValue *v = member(object, name);
+
+	return v != NULL && v->type == jbvBool && v->val.boolean;
+}
+
+static Interval
+interval_of(JsonbContainer *object, const char *name)
+{
+	return *DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(text_of(object, name)),
+												  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+static TimestampTz
+moment_of(JsonbContainer *object, const char *name)
+{
+	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text_of(object, name)),
+												   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+/* XS_MODE_* from an array of names. */
+static int
+modes_of(JsonbContainer *object, const char *name)
+{
+	JsonbContainer *array = container(object, name);
+	int			modes = 0;
+
+	for (int i = 0; i < JsonContainerSize(array); i++)
+	{
+		JsonbValue *v = getIthJsonbValueFromContainer(array, i);
+
+		modes |= v->val.string.len == 5 ? XS_MODE_BATCH : XS_MODE_REALTIME;
+	}
+	return modes;
 }
 
 static void
@@ -179,8 +225,9 @@ read_offers(XsPolicy *policy, JsonbContainer *root)
 
 		offer->product = product;
 		offer->attributes = jsonb_of(objects[i], "attributes");
-		offer->active = member(objects[i], "active")->val.boolean;
-		read_validity(offer, objects[i]);
+		offer->active = boolean_of(objects[i], "active");
+		offer->valid = validity_of(objects[i]);
+		offer->max_share = number_of(objects[i], "max_share", 1);
 		offer->propensity = expression_of(policy, objects[i], "propensity", XS_RESULT_NUMBER,
 										  psprintf("propensity of offer \"%s\"", product));
 		offer->value = expression_of(policy, objects[i], "value", XS_RESULT_NUMBER,
@@ -191,6 +238,13 @@ read_offers(XsPolicy *policy, JsonbContainer *root)
 									psprintf("held of offer \"%s\"", product));
 		policy->prior.has_propensity |= offer->propensity != NULL;
 	}
+}
+
+static TimeADT
+time_of(JsonbContainer *object, const char *name)
+{
+	return DatumGetTimeADT(DirectFunctionCall3(time_in, CStringGetDatum(text_of(object, name)),
+											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 }
 
 static void
@@ -208,6 +262,19 @@ read_channels(XsPolicy *policy, JsonbContainer *root)
 		channel->attributes = jsonb_of(objects[i], "attributes");
 		channel->consent = expression_of(policy, objects[i], "consent", XS_RESULT_BOOLEAN,
 										 psprintf("consent of channel \"%s\"", channel->channel));
+		channel->opt_in = boolean_of(objects[i], "opt_in");
+		channel->purpose = text_of(objects[i], "purpose");
+		channel->modes = modes_of(objects[i], "modes");
+		channel->default_for = modes_of(objects[i], "default_for");
+		channel->has_quiet_hours = member(objects[i], "quiet_from") != NULL;
+		if (channel->has_quiet_hours)
+		{
+			channel->quiet_from = time_of(objects[i], "quiet_from");
+			channel->quiet_until = time_of(objects[i], "quiet_until");
+		}
+		channel->time_zone = expression_of(policy, objects[i], "time_zone", XS_RESULT_TEXT,
+										   psprintf("time_zone of channel \"%s\"", channel->channel));
+		channel->observation_window = interval_of(objects[i], "observation_window");
 	}
 }
 
@@ -268,6 +335,26 @@ index_or_all(JsonbContainer *object, const char *name,
 	return value == NULL ? -1 : find(policy, value);
 }
 
+/* product, attributes and channel of a row: all must fit. */
+static XsBinding
+binding_of(const XsPolicy *policy, JsonbContainer *object)
+{
+	JsonbValue *attributes = member(object, "attributes");
+	int			only = index_or_all(object, "product", xs_policy_offer, policy);
+	bool	   *offers = palloc(sizeof(bool) * Max(policy->noffers, 1));
+	XsBinding	binding;
+
+	for (int o = 0; o < policy->noffers; o++)
+		offers[o] = (only < 0 || o == only) &&
+			(attributes == NULL ||
+			 DatumGetBool(DirectFunctionCall2(jsonb_contains, JsonbPGetDatum(policy->offers[o].attributes),
+											  JsonbPGetDatum(JsonbValueToJsonb(attributes)))));
+	binding.all_offers = only < 0 && attributes == NULL;
+	binding.offers = offers;
+	binding.channel = index_or_all(object, "channel", xs_policy_channel, policy);
+	return binding;
+}
+
 static void
 read_rules(XsPolicy *policy, JsonbContainer *root)
 {
@@ -280,8 +367,8 @@ read_rules(XsPolicy *policy, JsonbContainer *root)
 		XsRule	   *rule = &policy->rules[i];
 
 		rule->rule = text_of(objects[i], "rule");
-		rule->offer = index_or_all(objects[i], "product", xs_policy_offer, policy);
-		rule->channel = index_or_all(objects[i], "channel", xs_policy_channel, policy);
+		rule->binding = binding_of(policy, objects[i]);
+		rule->valid = validity_of(objects[i]);
 		rule->expression = expression_of(policy, objects[i], "expression", XS_RESULT_BOOLEAN,
 										 psprintf("rule \"%s\"", rule->rule));
 	}
@@ -297,16 +384,149 @@ read_caps(XsPolicy *policy, JsonbContainer *root)
 	for (int i = 0; i < policy->ncaps; i++)
 	{
 		XsCap	   *cap = &policy->caps[i];
+		char	   *engaged;
 
 		cap->cap = text_of(objects[i], "cap");
-		cap->offer = index_or_all(objects[i], "product", xs_policy_offer, policy);
-		cap->channel = index_or_all(objects[i], "channel", xs_policy_channel, policy);
+		cap->binding = binding_of(policy, objects[i]);
 		cap->max_offers = (int) integer_of(objects[i], "max_offers");
-		cap->per = *DatumGetIntervalP(DirectFunctionCall3(interval_in,
-														  CStringGetDatum(text_of(objects[i], "per")),
-														  ObjectIdGetDatum(InvalidOid),
-														  Int32GetDatum(-1)));
+		cap->per = interval_of(objects[i], "per");
+		engaged = text_of(objects[i], "engaged");
+		cap->engaged = engaged == NULL ? XS_ENGAGED_NOTHING
+			: strcmp(engaged, "reset") == 0 ? XS_ENGAGED_RESET : XS_ENGAGED_RELAX;
+		cap->relaxed_offers = (int) number_of(objects[i], "relaxed_offers", 0);
+		policy->needs_responses |= engaged != NULL;
 	}
+}
+
+static void
+read_quiets(XsPolicy *policy, JsonbContainer *root)
+{
+	JsonbContainer **objects;
+
+	policy->nquiets = elements(root, "quiets", &objects);
+	policy->quiets = palloc0(sizeof(XsQuiet) * Max(policy->nquiets, 1));
+	for (int i = 0; i < policy->nquiets; i++)
+	{
+		XsQuiet    *quiet = &policy->quiets[i];
+
+		quiet->quiet = text_of(objects[i], "quiet");
+		quiet->channel = index_or_all(objects[i], "channel", xs_policy_channel, policy);
+		quiet->after_ignored = (int) integer_of(objects[i], "after_ignored");
+		quiet->pause = interval_of(objects[i], "pause");
+	}
+	policy->needs_responses |= policy->nquiets > 0;
+}
+
+static void
+read_cooldowns(XsPolicy *policy, JsonbContainer *root)
+{
+	JsonbContainer **objects;
+
+	policy->ncooldowns = elements(root, "cooldowns", &objects);
+	policy->cooldowns = palloc0(sizeof(XsCooldown) * Max(policy->ncooldowns, 1));
+	for (int i = 0; i < policy->ncooldowns; i++)
+	{
+		XsCooldown *cooldown = &policy->cooldowns[i];
+
+		cooldown->cooldown = text_of(objects[i], "cooldown");
+		cooldown->offer = index_or_all(objects[i], "product", xs_policy_offer, policy);
+		cooldown->outcome = text_of(objects[i], "outcome");
+		cooldown->lasts = interval_of(objects[i], "lasts");
+	}
+	policy->needs_responses |= policy->ncooldowns > 0;
+}
+
+static void
+read_overrides(XsPolicy *policy, JsonbContainer *root)
+{
+	JsonbContainer **objects;
+
+	policy->noverrides = elements(root, "overrides", &objects);
+	policy->overrides = palloc0(sizeof(XsOverride) * Max(policy->noverrides, 1));
+	for (int i = 0; i < policy->noverrides; i++)
+	{
+		XsOverride *override = &policy->overrides[i];
+		char	   *action = text_of(objects[i], "action");
+
+		override->override = text_of(objects[i], "override");
+		override->action = strcmp(action, "block") == 0 ? XS_ACTION_BLOCK
+			: strcmp(action, "force") == 0 ? XS_ACTION_FORCE : XS_ACTION_BOOST;
+		override->offer = index_or_all(objects[i], "product", xs_policy_offer, policy);
+		override->channel = index_or_all(objects[i], "channel", xs_policy_channel, policy);
+		override->expression = expression_of(policy, objects[i], "expression", XS_RESULT_BOOLEAN,
+											 psprintf("override \"%s\"", override->override));
+		override->factor = number_of(objects[i], "factor", 1);
+		override->expires = moment_of(objects[i], "expires");
+	}
+}
+
+static void
+read_kinds(XsPolicy *policy, JsonbContainer *root)
+{
+	JsonbContainer **objects;
+
+	policy->nkinds = elements(root, "kinds", &objects);
+	policy->kinds = palloc0(sizeof(XsKind) * Max(policy->nkinds, 1));
+	for (int i = 0; i < policy->nkinds; i++)
+	{
+		XsKind	   *kind = &policy->kinds[i];
+
+		kind->outcome = text_of(objects[i], "outcome");
+		kind->engagement = boolean_of(objects[i], "engagement");
+		kind->undelivered = boolean_of(objects[i], "undelivered");
+		policy->needs_responses |= kind->undelivered;
+	}
+}
+
+/* One value of an indicator, whose type the first value that is not null decides. */
+static void
+read_value(XsIndicator *indicator, int k, JsonbValue *v)
+{
+	Oid			type = v == NULL ? InvalidOid : v->type == jbvNumeric ? NUMERICOID
+		: v->type == jbvBool ? BOOLOID : TEXTOID;
+
+	indicator->isnull[k] = v == NULL;
+	if (v == NULL)
+		return;
+	if (!OidIsValid(indicator->type))
+		indicator->type = type;
+	if (indicator->type != type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("market indicator \"%s\" has values of different types", indicator->indicator),
+				 errhint("Make all its values in xsell.market numbers, or strings, or booleans.")));
+	indicator->value[k] = type == NUMERICOID ? datumCopy(NumericGetDatum(v->val.numeric), false, -1)
+		: type == BOOLOID ? BoolGetDatum(v->val.boolean)
+		: PointerGetDatum(cstring_to_text_with_len(v->val.string.val, v->val.string.len));
+}
+
+/* Rows in order of indicator and time; absent where no expression reads the market. */
+static void
+read_market(XsPolicy *policy, JsonbContainer *root)
+{
+	JsonbContainer **rows;
+	int			n = member(root, "market") == NULL ? 0 : elements(root, "market", &rows);
+
+	policy->indicators = palloc0(sizeof(XsIndicator) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		char	   *name = text_of(rows[i], "indicator");
+		XsIndicator *indicator = &policy->indicators[Max(policy->nindicators - 1, 0)];
+
+		if (policy->nindicators == 0 || strcmp(indicator->indicator, name) != 0)
+		{
+			indicator = &policy->indicators[policy->nindicators++];
+			indicator->indicator = name;
+			indicator->since = palloc(sizeof(TimestampTz) * n);
+			indicator->value = palloc0(sizeof(Datum) * n);
+			indicator->isnull = palloc(sizeof(bool) * n);
+		}
+		indicator->since[indicator->n] = moment_of(rows[i], "since");
+		read_value(indicator, indicator->n++, member(rows[i], "value"));
+	}
+	for (int i = 0; i < policy->nindicators; i++)
+		if (!OidIsValid(policy->indicators[i].type))
+			policy->indicators[i].type = TEXTOID;
 }
 
 /*
@@ -332,6 +552,11 @@ xs_policy_read(const char *agent, int32 version, Jsonb *definition)
 	read_features(policy, root);
 	read_rules(policy, root);
 	read_caps(policy, root);
+	read_quiets(policy, root);
+	read_cooldowns(policy, root);
+	read_overrides(policy, root);
+	read_kinds(policy, root);
+	read_market(policy, root);
 
 	/* A definition that is being published has no layout yet. */
 	if (layout != NULL)
@@ -358,6 +583,15 @@ xs_policy_channel(const XsPolicy *policy, const char *channel)
 {
 	for (int i = 0; i < policy->nchannels; i++)
 		if (strcmp(policy->channels[i].channel, channel) == 0)
+			return i;
+	return -1;
+}
+
+int
+xs_policy_indicator(const XsPolicy *policy, const char *indicator)
+{
+	for (int i = 0; i < policy->nindicators; i++)
+		if (strcmp(policy->indicators[i].indicator, indicator) == 0)
 			return i;
 	return -1;
 }

@@ -121,50 +121,56 @@ qualifier(const ColumnRef *ref)
 	return NULL;
 }
 
-/* What a walk over a raw tree finds. */
-typedef struct Uses
+static void
+note_name(XsExpression *expression, const ColumnRef *ref)
 {
-	const char *text;
-	int			uses;
-} Uses;
+	const char *q = qualifier(ref);
+	const char *name = IsA(llast(ref->fields), String) ? strVal(llast(ref->fields)) : NULL;
+	ListCell   *lc;
+
+	if (q != NULL && strcmp(q, "product") == 0)
+		expression->uses |= XS_USES_PRODUCT;
+	else if (q != NULL && strcmp(q, "channel") == 0)
+		expression->uses |= XS_USES_CHANNEL;
+	else if (name != NULL && (q != NULL || list_length(ref->fields) == 1))
+	{
+		if (q != NULL && strcmp(q, "customer") != 0)
+			name = psprintf("%s.%s", q, name);
+		foreach(lc, expression->reads)
+			if (strcmp(lfirst(lc), name) == 0)
+				return;
+		expression->reads = lappend(expression->reads, pstrdup(name));
+	}
+}
 
 static bool
-uses_walker(Node *node, void *arg)
+scan_walker(Node *node, void *arg)
 {
-	Uses	   *found = arg;
+	XsExpression *expression = arg;
 
 	if (node == NULL)
 		return false;
 	if (IsA(node, ColumnRef))
-	{
-		const char *q = qualifier((ColumnRef *) node);
-
-		if (q != NULL && strcmp(q, "product") == 0)
-			found->uses |= XS_USES_PRODUCT;
-		if (q != NULL && strcmp(q, "channel") == 0)
-			found->uses |= XS_USES_CHANNEL;
-	}
+		note_name(expression, (ColumnRef *) node);
 	if (IsA(node, SubLink))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("an expression may not contain a subquery"),
 				 errhint("Bring the value in as a column of the customer row, or call a function that is STABLE."),
-				 errposition(pg_mbstrlen_with_len(found->text, ((SubLink *) node)->location) + 1)));
-	return raw_expression_tree_walker(node, uses_walker, arg);
+				 errposition(pg_mbstrlen_with_len(expression->text, ((SubLink *) node)->location) + 1)));
+	return raw_expression_tree_walker(node, scan_walker, arg);
 }
 
-/* Which of product and channel the expression reads (XS_USES_*). */
-int
-xs_expression_uses(const char *text, const char *what)
+void
+xs_expression_scan(XsExpression *expression)
 {
-	XsExpression expression = {.text = text,.what = what};
-	XsExpressionContext context = {.expression = &expression,.parsing = true};
-	Uses		found = {.text = text};
+	XsExpressionContext context = {.expression = expression,.parsing = true};
 
+	expression->uses = 0;
+	expression->reads = NIL;
 	xs_push_expression_context(&context);
-	(void) uses_walker(parse_raw(text), &found);
+	(void) scan_walker(parse_raw(expression->text), expression);
 	error_context_stack = context.callback.previous;
-	return found.uses;
 }
 
 /* ---- names ---- */
@@ -275,7 +281,7 @@ context_key(const char *key)
 	Param	   *context = makeNode(Param);
 
 	context->paramkind = PARAM_EXTERN;
-	context->paramid = 1;
+	context->paramid = XS_CONTEXT_PARAM;
 	context->paramtype = JSONBOID;
 	context->paramtypmod = -1;
 	context->paramcollid = InvalidOid;
@@ -283,6 +289,28 @@ context_key(const char *key)
 	return (Node *) makeFuncExpr(F_JSONB_OBJECT_FIELD_TEXT, TEXTOID,
 								 list_make2(context, text_constant(key)),
 								 DEFAULT_COLLATION_OID, DEFAULT_COLLATION_OID, COERCE_EXPLICIT_CALL);
+}
+
+/* market.INDICATOR: its value at the time of the call. */
+static Node *
+market_indicator(ParseState *pstate, const XsScope *scope, const char *name, int location)
+{
+	int			i = xs_policy_indicator(scope->policy, name);
+	Param	   *value = makeNode(Param);
+
+	if (i < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("there is no market indicator \"%s\"", name),
+				 errhint("Insert its first value into xsell.market."),
+				 parser_errposition(pstate, location)));
+	value->paramkind = PARAM_EXTERN;
+	value->paramid = XS_MARKET_PARAM + i;
+	value->paramtype = scope->policy->indicators[i].type;
+	value->paramtypmod = -1;
+	value->paramcollid = value->paramtype == TEXTOID ? DEFAULT_COLLATION_OID : InvalidOid;
+	value->location = location;
+	return (Node *) value;
 }
 
 static Node *
@@ -300,13 +328,15 @@ resolve_name(ParseState *pstate, ColumnRef *ref)
 		return arm_attribute(pstate, scope, true, name, ref->location);
 	if (q != NULL && strcmp(q, "channel") == 0)
 		return arm_attribute(pstate, scope, false, name, ref->location);
+	if (q != NULL && strcmp(q, "market") == 0)
+		return market_indicator(pstate, scope, name, ref->location);
 	if (q != NULL && strcmp(q, "context") == 0)
 		return context_key(name);
 
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_COLUMN),
 			 errmsg("\"%s\" is not something an expression can read", NameListToString(ref->fields)),
-			 errhint("Expressions read columns of the customer row, product.KEY, channel.KEY and context.KEY."),
+			 errhint("Expressions read columns of the customer row, product.KEY, channel.KEY, market.INDICATOR and context.KEY."),
 			 parser_errposition(pstate, ref->location)));
 	return NULL;				/* keep compiler quiet */
 }
@@ -375,6 +405,11 @@ coerce_result(ParseState *pstate, const XsExpression *expression, const XsScope 
 			coerced = coerce(pstate, node, FLOAT8OID, COERCION_IMPLICIT);
 			if (coerced == NULL)
 				wrong_type(expression, type, "double precision");
+			break;
+		case XS_RESULT_TEXT:
+			coerced = coerce(pstate, node, TEXTOID, COERCION_IMPLICIT);
+			if (coerced == NULL)
+				wrong_type(expression, type, "text");
 			break;
 		case XS_RESULT_KEY:
 			if (!OidIsValid(scope->key_type))

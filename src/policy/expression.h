@@ -11,6 +11,10 @@
 
 #include "policy.h"
 
+/* Numbers of the parameters that stand for context and market. */
+#define XS_CONTEXT_PARAM 1
+#define XS_MARKET_PARAM 2
+
 /* What an expression is planned for: the row type, and the arm whose attributes fold away. */
 typedef struct XsScope
 {

@@ -12,11 +12,22 @@
 #include "catalog/pg_type.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/date.h"
 #include "utils/memutils.h"
 
 #include "../journal/journal.h"
+#include "../settings.h"
 #include "../types/types.h"
 #include "model.h"
+
+/* The last weeks of evidence: no share looks back farther. */
+#define NWEEKS 8
+
+typedef struct Week
+{
+	DateADT		monday;
+	int64		n;				/* decisions learned */
+} Week;
 
 struct XsModel
 {
@@ -24,7 +35,11 @@ struct XsModel
 	const XsPolicy *policy;
 	void	  **prepared;		/* by offer */
 	double	   *scratch;
+	struct Week (*weeks)[NWEEKS];	/* by offer: decisions learned */
 };
+
+/* Shares of fewer offers than this say nothing. */
+#define ENOUGH_FOR_SHARES 100
 
 XsModel *
 xs_model_create(const XsPolicy *policy, MemoryContext parent)
@@ -39,6 +54,7 @@ xs_model_create(const XsPolicy *policy, MemoryContext parent)
 	model->prepared = palloc(sizeof(void *) * Max(policy->noffers, 1));
 	for (int i = 0; i < policy->noffers; i++)
 		model->prepared[i] = palloc0(size);
+	model->weeks = palloc0(sizeof(model->weeks[0]) * Max(policy->noffers, 1));
 	model->scratch = palloc(sizeof(double) * XS_GLM_SUMS(policy->dim));
 	MemoryContextSwitchTo(caller);
 	return model;
@@ -71,9 +87,22 @@ xs_model_prepare(XsModel *model, int offer, const XsBeta *beta, const XsGlm *glm
 typedef struct Sum
 {
 	bool		touched;
+	Week		weeks[NWEEKS];
 	XsBeta		beta;
 	XsGlm	   *glm;
 } Sum;
+
+/* Each week has its place, which a later one takes over. */
+static void
+note_week(Week *weeks, DateADT monday, int64 n)
+{
+	Week	   *week = &weeks[(uint32) monday / 7 % NWEEKS];
+
+	if (week->n > 0 && week->monday == monday)
+		week->n += n;			/* of another layout of features */
+	else if (week->n == 0 || week->monday < monday)
+		*week = (Week) {.monday = monday,.n = n};
+}
 
 static XsStatus
 add_glm(Sum *sum, XsGlm *glm, int dim)
@@ -108,6 +137,7 @@ add_row(XsModel *model, Sum *sums, HeapTuple row, TupleDesc desc)
 						model->policy->offers[offer].product),
 				 errhint("Compare xsell.evidence with xsell_rebuild_evidence('%s').", model->policy->agent)));
 	sums[offer].touched = true;
+	note_week(sums[offer].weeks, DatumGetDateADT(SPI_getbinval(row, desc, 4, &isnull)), beta->n);
 }
 
 void
@@ -115,7 +145,7 @@ xs_model_load(XsModel *model, int64 since)
 {
 	static XsStatement statement = {
 		.relation = "evidence",
-		.sql = "SELECT e.product, e.beta, e.glm FROM xsell.evidence e"
+		.sql = "SELECT e.product, e.beta, e.glm, e.bucket FROM xsell.evidence e"
 		" WHERE e.agent OPERATOR(pg_catalog.=) $1 AND (e.encoding OPERATOR(pg_catalog.=) $2 OR $4)"
 		" AND ($3 OPERATOR(pg_catalog.<) 0 OR EXISTS (SELECT FROM xsell.evidence c"
 		"  WHERE c.agent OPERATOR(pg_catalog.=) $1 AND (c.encoding OPERATOR(pg_catalog.=) $2 OR $4)"
@@ -141,9 +171,35 @@ xs_model_load(XsModel *model, int64 since)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (sums[i].touched || since < 0)
+		{
 			xs_model_prepare(model, i, sums[i].touched ? &sums[i].beta : NULL, sums[i].glm);
+			memcpy(model->weeks[i], sums[i].weeks, sizeof(sums[i].weeks));
+		}
 	}
 	SPI_finish();
+}
+
+/* Weeks that began in the four weeks before. */
+static int64
+learned_recently(const Week *weeks, TimestampTz now)
+{
+	DateADT		since = (DateADT) (now / USECS_PER_DAY) - 28;
+	int64		n = 0;
+
+	for (int i = 0; i < NWEEKS; i++)
+		if (weeks[i].monday >= since)
+			n += weeks[i].n;
+	return n;
+}
+
+double
+xs_model_share(const XsModel *model, int offer, TimestampTz now)
+{
+	int64		all = 0;
+
+	for (int i = 0; i < model->policy->noffers; i++)
+		all += learned_recently(model->weeks[i], now);
+	return all < ENOUGH_FOR_SHARES ? 0 : (double) learned_recently(model->weeks[offer], now) / all;
 }
 
 void

@@ -23,6 +23,9 @@ extern void xs_model_prepare(XsModel *model, int offer, const XsBeta *beta, cons
  */
 extern void xs_model_load(XsModel *model, int64 since);
 
+/* An offer's share of what was learned of the four weeks before; 0 while that is too little to tell. */
+extern double xs_model_share(const XsModel *model, int offer, TimestampTz now);
+
 /* The prediction for an offer: x has dim columns; propensity NaN: none. */
 extern void xs_model_predict(const XsModel *model, int offer, const float4 *x, double propensity,
 							 XsPrediction *out);

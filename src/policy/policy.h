@@ -11,6 +11,8 @@
 
 #include "postgres.h"
 #include "datatype/timestamp.h"
+#include "nodes/pg_list.h"
+#include "utils/date.h"
 #include "utils/jsonb.h"
 
 #include "../model/explore.h"
@@ -21,6 +23,7 @@ typedef enum XsResult
 {
 	XS_RESULT_BOOLEAN,
 	XS_RESULT_NUMBER,			/* float8 */
+	XS_RESULT_TEXT,
 	XS_RESULT_FEATURE,			/* boolean, float8 or text, see XsFeatureKind */
 	XS_RESULT_KEY				/* the journal's key type */
 } XsResult;
@@ -37,15 +40,41 @@ typedef struct XsExpression
 	XsResult	result;
 	int			number;			/* position among the policy's expressions */
 	int			uses;			/* of XS_USES_*, by its text */
+	List	   *reads;			/* what it reads of a call: COLUMN, market.NAME, context.KEY */
 } XsExpression;
+
+/* How a call is made; a channel may be meant for one of them. */
+#define XS_MODE_REALTIME 1
+#define XS_MODE_BATCH 2
+#define XS_MODE_BOTH (XS_MODE_REALTIME | XS_MODE_BATCH)
+
+/* When something holds; until is exclusive. */
+typedef struct XsValidity
+{
+	TimestampTz from;			/* DT_NOBEGIN if always */
+	TimestampTz until;			/* DT_NOEND if always */
+} XsValidity;
+
+#define XS_VALID_AT(validity, now) ((now) >= (validity).from && (now) < (validity).until)
+
+/* Which arms something is about. */
+typedef struct XsBinding
+{
+	bool		all_offers;
+	const bool *offers;			/* by index, if not all */
+	int			channel;		/* index, or -1 for all */
+} XsBinding;
+
+#define XS_BINDS(binding, o, c) \
+	(((binding).all_offers || ((o) >= 0 && (binding).offers[o])) && ((binding).channel < 0 || (binding).channel == (c)))
 
 typedef struct XsOffer
 {
 	const char *product;
 	Jsonb	   *attributes;
 	bool		active;
-	TimestampTz valid_from;		/* DT_NOBEGIN if always */
-	TimestampTz valid_until;	/* DT_NOEND if always; exclusive */
+	XsValidity	valid;
+	double		max_share;		/* 1: no limit */
 	XsExpression *propensity;	/* each NULL if not given */
 	XsExpression *value;
 	XsExpression *cost;
@@ -57,6 +86,15 @@ typedef struct XsChannel
 	const char *channel;
 	Jsonb	   *attributes;
 	XsExpression *consent;
+	bool		opt_in;
+	const char *purpose;
+	int			modes;			/* of XS_MODE_* */
+	int			default_for;	/* likewise */
+	bool		has_quiet_hours;
+	TimeADT		quiet_from;
+	TimeADT		quiet_until;
+	XsExpression *time_zone;	/* NULL: UTC */
+	Interval	observation_window;
 } XsChannel;
 
 typedef enum XsFeatureKind
@@ -84,19 +122,80 @@ typedef struct XsFeature
 typedef struct XsRule
 {
 	const char *rule;
-	int			offer;			/* index, or -1 for all */
-	int			channel;
+	XsBinding	binding;
 	XsExpression *expression;
+	XsValidity	valid;
 } XsRule;
+
+typedef enum XsEngaged
+{
+	XS_ENGAGED_NOTHING,
+	XS_ENGAGED_RESET,			/* offers before the last engagement do not count */
+	XS_ENGAGED_RELAX			/* another limit holds */
+} XsEngaged;
 
 typedef struct XsCap
 {
 	const char *cap;
-	int			offer;
-	int			channel;
+	XsBinding	binding;
 	int			max_offers;
 	Interval	per;
+	XsEngaged	engaged;
+	int			relaxed_offers;
 } XsCap;
+
+typedef struct XsQuiet
+{
+	const char *quiet;
+	int			channel;		/* index, or -1 for all together */
+	int			after_ignored;
+	Interval	pause;
+} XsQuiet;
+
+typedef struct XsCooldown
+{
+	const char *cooldown;
+	int			offer;			/* index, or -1 for each */
+	const char *outcome;
+	Interval	lasts;
+} XsCooldown;
+
+typedef enum XsAction
+{
+	XS_ACTION_BLOCK,
+	XS_ACTION_FORCE,
+	XS_ACTION_BOOST
+} XsAction;
+
+typedef struct XsOverride
+{
+	const char *override;
+	XsAction	action;
+	int			offer;
+	int			channel;		/* index, or -1 for all */
+	XsExpression *expression;
+	double		factor;
+	TimestampTz expires;
+} XsOverride;
+
+/* What outcomes mean for the contact policy. */
+typedef struct XsKind
+{
+	const char *outcome;
+	bool		engagement;
+	bool		undelivered;
+} XsKind;
+
+/* An indicator's values over time, by when each begins. */
+typedef struct XsIndicator
+{
+	const char *indicator;
+	Oid			type;			/* text, numeric or boolean */
+	int			n;
+	TimestampTz *since;
+	Datum	   *value;
+	bool	   *isnull;
+} XsIndicator;
 
 typedef struct XsPolicy
 {
@@ -108,12 +207,17 @@ typedef struct XsPolicy
 	const char *customer_table; /* qualified name */
 	XsExpression *customer_key;
 	bool		paused;
+	bool		draft;
 	const XsOracle *oracle;
 	const XsStrategy *strategy;
 	XsExploration exploration;
 	XsPrior		prior;			/* uses_propensity is set per offer */
 	double		control_share;
 	int64		seed;
+	XsExpression *routing;		/* NULL if not given */
+	XsExpression *fallback;
+	int			top_n;			/* 0: all compete */
+	double		explore_below;
 
 	/* arm = offer * nchannels + channel */
 	int			noffers;
@@ -128,6 +232,17 @@ typedef struct XsPolicy
 	XsRule	   *rules;
 	int			ncaps;
 	XsCap	   *caps;
+	int			nquiets;
+	XsQuiet    *quiets;
+	int			ncooldowns;
+	XsCooldown *cooldowns;
+	int			noverrides;
+	XsOverride *overrides;
+	int			nkinds;
+	XsKind	   *kinds;
+	bool		needs_responses;	/* the contact policy asks what became of contacts */
+	int			nindicators;
+	XsIndicator *indicators;
 
 	int			nexpressions;
 	XsExpression **expressions;
@@ -147,6 +262,7 @@ typedef struct XsPolicy
 extern XsPolicy *xs_policy_read(const char *agent, int32 version, Jsonb *definition);
 extern int	xs_policy_offer(const XsPolicy *policy, const char *product);	/* -1: none */
 extern int	xs_policy_channel(const XsPolicy *policy, const char *channel);
+extern int	xs_policy_indicator(const XsPolicy *policy, const char *indicator);
 
 /* layout.c: columns of the feature vector */
 extern void xs_layout(XsPolicy *policy);
@@ -154,7 +270,7 @@ extern const char *xs_column_name(const XsPolicy *policy, int column);
 extern const char *xs_feature_kind_name(XsFeatureKind kind);
 extern XsFeatureKind xs_feature_kind(const char *name);
 
-/* expression.c: parsing and planning of one expression */
-extern int	xs_expression_uses(const char *text, const char *what);
+/* expression.c: fills uses and reads from the text */
+extern void xs_expression_scan(XsExpression *expression);
 
 #endif

@@ -18,6 +18,8 @@
 #include "nodes/nodeFuncs.h"
 #include "nodes/plannodes.h"
 #include "utils/inval.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -279,6 +281,17 @@ compile_all(XsProgram *program, XsPolicy *policy, TupleDesc row, Oid key_type)
 	}
 }
 
+static ParamListInfo
+make_parameters(const XsPolicy *policy)
+{
+	ParamListInfo list = makeParamList(XS_MARKET_PARAM - 1 + policy->nindicators);
+
+	list->params[XS_CONTEXT_PARAM - 1].ptype = JSONBOID;
+	for (int i = 0; i < policy->nindicators; i++)
+		list->params[XS_MARKET_PARAM - 1 + i].ptype = policy->indicators[i].type;
+	return list;
+}
+
 XsProgram *
 xs_program_compile(XsPolicy *policy, TupleDesc row, Oid key_type, MemoryContext parent)
 {
@@ -301,8 +314,7 @@ xs_program_compile(XsPolicy *policy, TupleDesc row, Oid key_type, MemoryContext 
 	program->econtext = CreateStandaloneExprContext();
 	program->slot = MakeSingleTupleTableSlot(CreateTupleDescCopyConstr(row), &TTSOpsHeapTuple);
 	program->econtext->ecxt_scantuple = program->slot;
-	program->econtext->ecxt_param_list_info = makeParamList(1);
-	program->econtext->ecxt_param_list_info->params[0].ptype = JSONBOID;
+	program->econtext->ecxt_param_list_info = make_parameters(policy);
 
 	MemoryContextSwitchTo(caller);
 	MemoryContextSetParent(context, parent);
@@ -312,10 +324,22 @@ xs_program_compile(XsPolicy *policy, TupleDesc row, Oid key_type, MemoryContext 
 
 /* ---- evaluation ---- */
 
-void
-xs_program_row(XsProgram *program, HeapTupleHeader row, Datum context, bool context_null)
+/* The value that holds at the time: that of the last row before; none is NULL. */
+static void
+set_indicator(const XsIndicator *indicator, TimestampTz now, ParamExternData *param)
 {
-	ParamExternData *param = &program->econtext->ecxt_param_list_info->params[0];
+	int			k = indicator->n - 1;
+
+	while (k >= 0 && indicator->since[k] > now)
+		k--;
+	param->isnull = k < 0 || indicator->isnull[k];
+	param->value = param->isnull ? (Datum) 0 : indicator->value[k];
+}
+
+void
+xs_program_row(XsProgram *program, HeapTupleHeader row, Datum context, bool context_null, TimestampTz now)
+{
+	ParamExternData *params = program->econtext->ecxt_param_list_info->params;
 
 	program->row++;
 	program->tuple.t_len = HeapTupleHeaderGetDatumLength(row);
@@ -323,8 +347,10 @@ xs_program_row(XsProgram *program, HeapTupleHeader row, Datum context, bool cont
 	program->tuple.t_tableOid = InvalidOid;
 	program->tuple.t_data = row;
 	ExecStoreHeapTuple(&program->tuple, program->slot, false);
-	param->value = context;
-	param->isnull = context_null;
+	params[XS_CONTEXT_PARAM - 1].value = context;
+	params[XS_CONTEXT_PARAM - 1].isnull = context_null;
+	for (int i = 0; i < program->policy->nindicators; i++)
+		set_indicator(&program->policy->indicators[i], now, &params[XS_MARKET_PARAM - 1 + i]);
 }
 
 /* Forgets the row, and what evaluating it allocated. */
@@ -369,4 +395,99 @@ xs_evaluate_number(XsProgram *program, const XsExpression *expression, int offer
 				 errdetail("Expression: %s", expression->text),
 				 errhint("Make it a number, or NULL where there is none.")));
 	return value;
+}
+
+static char *
+value_text(Oid type, Datum value)
+{
+	Oid			output;
+	bool		is_varlena;
+
+	getTypeOutputInfo(type, &output, &is_varlena);
+	return OidOutputFunctionCall(output, value);
+}
+
+/* NULL for NULL, and for what the row does not have. */
+static char *
+column_text(XsProgram *program, const char *name)
+{
+	TupleDesc	desc = program->slot->tts_tupleDescriptor;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute a = TupleDescAttr(desc, i);
+		bool		isnull;
+		Datum		value;
+
+		if (a->attisdropped || strcmp(NameStr(a->attname), name) != 0)
+			continue;
+		value = slot_getattr(program->slot, i + 1, &isnull);
+		return isnull ? NULL : value_text(a->atttypid, value);
+	}
+	return NULL;
+}
+
+static char *
+parameter_text(const XsProgram *program, int param)
+{
+	const ParamExternData *p = &program->econtext->ecxt_param_list_info->params[param - 1];
+
+	return p->isnull ? NULL : value_text(p->ptype, p->value);
+}
+
+static char *
+context_text(const XsProgram *program, const char *key)
+{
+	const ParamExternData *p = &program->econtext->ecxt_param_list_info->params[XS_CONTEXT_PARAM - 1];
+	JsonbValue *v = p->isnull ? NULL
+		: getKeyJsonValueFromContainer(&DatumGetJsonbP(p->value)->root, key, strlen(key), NULL);
+
+	if (v == NULL || v->type == jbvNull)
+		return NULL;
+	if (v->type == jbvString)
+		return pnstrdup(v->val.string.val, v->val.string.len);
+	return JsonbToCString(NULL, &JsonbValueToJsonb(v)->root, 0);
+}
+
+static char *
+read_text(XsProgram *program, const char *name)
+{
+	if (strncmp(name, "context.", 8) == 0)
+		return context_text(program, name + 8);
+	if (strncmp(name, "market.", 7) == 0)
+	{
+		int			i = xs_policy_indicator(program->policy, name + 7);
+
+		return i < 0 ? NULL : parameter_text(program, XS_MARKET_PARAM + i);
+	}
+	return column_text(program, name);
+}
+
+static void
+push_text(JsonbParseState **state, JsonbIteratorToken token, const char *text)
+{
+	JsonbValue	v;
+
+	v.type = text == NULL ? jbvNull : jbvString;
+	if (text != NULL)
+	{
+		v.val.string.val = unconstify(char *, text);
+		v.val.string.len = strlen(text);
+	}
+	pushJsonbValue(state, token, &v);
+}
+
+Jsonb *
+xs_reads_json(XsProgram *program, const List *names)
+{
+	JsonbParseState *state = NULL;
+	ListCell   *lc;
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	foreach(lc, names)
+	{
+		push_text(&state, WJB_KEY, lfirst(lc));
+		push_text(&state, WJB_VALUE, read_text(program, lfirst(lc)));
+	}
+	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
 }

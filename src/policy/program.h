@@ -8,6 +8,7 @@
 #include "postgres.h"
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "nodes/pg_list.h"
 
 #include "policy.h"
 
@@ -27,8 +28,9 @@ extern bool xs_program_valid(const XsProgram *program);
 /* Takes a program off the watch; the caller disposes of its context. */
 extern MemoryContext xs_program_retire(XsProgram *program);
 
-/* The row and the call's context that the next evaluations are about. */
-extern void xs_program_row(XsProgram *program, HeapTupleHeader row, Datum context, bool context_null);
+/* The row, the call's context and its time, for market indicators, that the next evaluations are about. */
+extern void xs_program_row(XsProgram *program, HeapTupleHeader row, Datum context, bool context_null,
+						   TimestampTz now);
 extern void xs_program_done(XsProgram *program);
 
 /*
@@ -41,6 +43,9 @@ extern Datum xs_evaluate(XsProgram *program, const XsExpression *expression,
 /* The same as finite float8; an error names the expression otherwise. */
 extern double xs_evaluate_number(XsProgram *program, const XsExpression *expression,
 								 int offer, int channel, bool *isnull);
+
+/* {"NAME": "value as text", ...} of the current call, for names as in XsExpression.reads. */
+extern Jsonb *xs_reads_json(XsProgram *program, const List *names);
 
 /* features.c: the feature vector of an arm, but for the propensity */
 extern void xs_encode(XsProgram *program, const XsPolicy *policy, int offer, int channel,

@@ -55,11 +55,11 @@ PG_FUNCTION_INFO_V1(xsell_publish);
  * everything else in the order of its key.
  */
 static const char *const definitions_sql =
-"WITH current AS ("
+"WITH bare AS ("
 " SELECT a.agent, a.customer_table, jsonb_build_object("
 "  'agent', to_jsonb(a),"
 "  'offers', coalesce((SELECT jsonb_agg(to_jsonb(o) - 'agent'::text"
-"     || jsonb_build_object('attributes', p.attributes) ORDER BY o.product COLLATE \"C\")"
+"     || jsonb_build_object('attributes', p.attributes || jsonb_build_object('credit', p.credit)) ORDER BY o.product COLLATE \"C\")"
 "   FROM xsell.offer o JOIN xsell.product p USING (product) WHERE o.agent = a.agent), '[]'),"
 "  'channels', coalesce((SELECT jsonb_agg(to_jsonb(c) - 'agent'::text ORDER BY c.channel COLLATE \"C\")"
 "   FROM xsell.channel c WHERE c.agent = a.agent), '[]'),"
@@ -70,12 +70,26 @@ static const char *const definitions_sql =
 "   FROM xsell.rule r WHERE r.agent = a.agent), '[]'),"
 "  'caps', coalesce((SELECT jsonb_agg(to_jsonb(k) - 'agent'::text ORDER BY k.cap COLLATE \"C\")"
 "   FROM xsell.cap k WHERE k.agent = a.agent), '[]'),"
+"  'quiets', coalesce((SELECT jsonb_agg(to_jsonb(q) - 'agent'::text ORDER BY q.quiet COLLATE \"C\")"
+"   FROM xsell.quiet q WHERE q.agent = a.agent), '[]'),"
+"  'cooldowns', coalesce((SELECT jsonb_agg(to_jsonb(c) - 'agent'::text ORDER BY c.cooldown COLLATE \"C\")"
+"   FROM xsell.cooldown c WHERE c.agent = a.agent), '[]'),"
+"  'overrides', coalesce((SELECT jsonb_agg(to_jsonb(o) - 'agent'::text ORDER BY o.override COLLATE \"C\")"
+"   FROM xsell.override o WHERE o.agent = a.agent), '[]'),"
+"  'kinds', coalesce((SELECT jsonb_agg(to_jsonb(k) - 'agent'::text ORDER BY k.outcome COLLATE \"C\")"
+"   FROM xsell.outcome_kind k WHERE k.agent = a.agent), '[]'),"
 "  'outcomes', jsonb '{\"conversion\": 1, \"decline\": 0}' || coalesce((SELECT jsonb_object_agg(k.outcome, k.reward)"
 "   FROM xsell.outcome_kind k WHERE k.agent = a.agent), '{}'),"
 "  'arms', coalesce((SELECT jsonb_agg(jsonb_build_array(o.product, c.channel)"
 "     ORDER BY o.product COLLATE \"C\", c.channel COLLATE \"C\")"
 "   FROM xsell.offer o JOIN xsell.channel c USING (agent) WHERE o.agent = a.agent), '[]')) AS definition"
 " FROM xsell.agent a),"
+" current AS (SELECT agent, customer_table, definition || CASE WHEN definition::text ~ '\\mmarket\\.' THEN"
+"  jsonb_build_object('market', coalesce((SELECT jsonb_agg(to_jsonb(m) ORDER BY m.indicator COLLATE \"C\", m.since)"
+"   FROM xsell.market m WHERE m.since >= coalesce((SELECT max(l.since) FROM xsell.market l"
+"    WHERE l.indicator = m.indicator AND l.since <= coalesce(nullif(current_setting('xsell.simulated_now', true), '')::timestamptz,"
+"     clock_timestamp()) - interval '31 days'), '-infinity')), '[]')) ELSE '{}' END AS definition"
+"  FROM bare),"
 " newest AS (SELECT DISTINCT ON (agent) agent, policy_version, definition"
 "  FROM xsell.policy ORDER BY agent, policy_version DESC)"
 " SELECT coalesce(c.agent, n.agent), c.customer_table::oid, c.definition, coalesce(n.policy_version, 0),"
@@ -159,6 +173,16 @@ feature_types(const XsPolicy *policy)
 	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
 }
 
+static void
+refuse_arm(const XsPolicy *policy, const XsExpression *expression, const char *detail)
+{
+	if (expression != NULL && expression->uses & XS_USES_ARM)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("%s of agent \"%s\" reads product or channel", expression->what, policy->agent),
+				 errdetail("%s", detail)));
+}
+
 /* Keys must fit the journal, if there is one yet. */
 static Oid
 journal_key_type(void)
@@ -189,11 +213,9 @@ compile(const char *agent, int32 version, Oid customer_table, Jsonb *definition)
 				 errdetail("%d offers through %d channels make %d arms, and at most %d are possible.",
 						   policy->noffers, policy->nchannels, XS_NARMS(policy), XS_MAX_ARMS)));
 
-	if (policy->customer_key->uses & XS_USES_ARM)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-				 errmsg("customer_key of agent \"%s\" reads product or channel", agent),
-				 errdetail("The key tells who the customer is, whatever is offered.")));
+	refuse_arm(policy, policy->customer_key, "The key tells who the customer is, whatever is offered.");
+	refuse_arm(policy, policy->routing, "It tells the channel that the customer prefers, whatever is offered.");
+	refuse_arm(policy, policy->fallback, "It tells what to offer when nothing else can be.");
 
 	program = xs_program_compile(policy, RelationGetDescr(rel), journal_key_type(), policy->context);
 	xs_layout(policy);
@@ -258,7 +280,9 @@ xsell_publish(PG_FUNCTION_ARGS)
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	int			nest_level;
 	int			format_level;
+	bool		isnull;
 	SPITupleTable *changed;
+	const char *table;
 	uint64		n;
 
 	if (!CALLED_AS_TRIGGER(fcinfo))
@@ -273,7 +297,9 @@ xsell_publish(PG_FUNCTION_ARGS)
 	xs_execute_as_policy_owner("LOCK TABLE xsell.policy IN SHARE ROW EXCLUSIVE MODE", 0, NULL, NULL, NULL);
 	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event) || TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event))
 		cascade();
-	xs_policy_check_integrity();
+	table = RelationGetRelationName(trigger->tg_relation);
+	xs_policy_check_integrity(table);
+
 	/* A definition is compared with, and read by, sessions with other settings. */
 	format_level = xs_pin_output_format();
 	xs_execute_as_policy_owner(definitions_sql, 0, NULL, NULL, NULL);
@@ -281,7 +307,11 @@ xsell_publish(PG_FUNCTION_ARGS)
 	changed = SPI_tuptable;
 	n = SPI_processed;
 	for (uint64 i = 0; i < n; i++)
+	{
+		if (strcmp(table, "rule") == 0 || strcmp(table, "cap") == 0)
+			xs_policy_check_bindings(SPI_getbinval(changed->vals[i], changed->tupdesc, 1, &isnull));
 		publish_one(changed->vals[i], changed->tupdesc);
+	}
 	SPI_finish();
 	xs_unpin_search_path(nest_level);
 	return PointerGetDatum(NULL);

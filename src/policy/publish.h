@@ -14,8 +14,11 @@
 extern void xs_execute_as_policy_owner(const char *sql, int nargs, Oid *argtypes, Datum *values,
 									   const char *nulls);
 
-/* integrity.c: after a statement that deleted, and after every statement */
+/* integrity.c: after a statement that deleted, and after every statement on a policy table */
 extern void xs_policy_cascade(void);
-extern void xs_policy_check_integrity(void);
+extern void xs_policy_check_integrity(const char *table);
+
+/* Of an agent whose rules or caps were changed. */
+extern void xs_policy_check_bindings(Datum agent);
 
 #endif

@@ -22,10 +22,10 @@ INSERT INTO xsell.agent (agent, customer_table, customer_key, seed, learning)
 VALUES ('retail', 'customers', 'id', 42, 'deferred');
 INSERT INTO xsell.channel (agent, channel, observation_window, consent) VALUES
 	('retail', 'web', '30 minutes', NULL), ('retail', 'email', '14 days', 'email_consent');
-INSERT INTO xsell.product (product, name, attributes) VALUES
-	('card', 'Credit card', '{"type": "loan"}'), ('savings', 'Savings account', '{"type": "account"}'),
-	('fx', 'Multi-currency account', '{"type": "account"}'), ('loan', 'Personal loan', '{"type": "loan"}'),
-	('travel', 'Travel insurance', '{"type": "insurance"}'), ('fund', 'Index fund', '{"type": "investment"}');
+INSERT INTO xsell.product (product, name, credit, attributes) VALUES
+	('card', 'Credit card', true, '{"type": "loan"}'), ('savings', 'Savings account', false, '{"type": "account"}'),
+	('fx', 'Multi-currency account', false, '{"type": "account"}'), ('loan', 'Personal loan', true, '{"type": "loan"}'),
+	('travel', 'Travel insurance', false, '{"type": "insurance"}'), ('fund', 'Index fund', false, '{"type": "investment"}');
 INSERT INTO xsell.offer (agent, product, propensity, value, held)
 SELECT 'retail', product, CASE WHEN product IN ('card', 'loan') THEN 'score' END,
 	CASE WHEN product = 'fund' THEN '1 + income / 4000' END, 'product.product = ANY (held)'

@@ -18,8 +18,8 @@ INSERT INTO customer SELECT i, 15 + i * 7 % 60, i * 131 % 5000, (ARRAY['student'
 
 INSERT INTO xsell.agent (agent, customer_table, customer_key, seed) VALUES ('retail', 'customer', 'id', 20250303);
 INSERT INTO xsell.channel (agent, channel, consent) VALUES ('retail', 'web', NULL), ('retail', 'mail', 'mail_consent');
-INSERT INTO xsell.product (product, attributes) VALUES
-	('card', '{"type": "card"}'), ('loan', '{"type": "loan"}'), ('fund', '{"type": "fund"}'), ('pension', '{"type": "fund"}'), ('sim', '{}');
+INSERT INTO xsell.product (product, credit, attributes) VALUES
+	('card', true, '{"type": "card"}'), ('loan', true, '{"type": "loan"}'), ('fund', false, '{"type": "fund"}'), ('pension', false, '{"type": "fund"}'), ('sim', false, '{}');
 INSERT INTO xsell.offer (agent, product, propensity, value, cost, held) VALUES
 	('retail', 'card', 'score', '2', NULL, 'has_card'), ('retail', 'loan', 'score / 2', 'worth', '0.01', 'has_loan'),
 	('retail', 'fund', NULL, NULL, 'worth / 100', NULL), ('retail', 'pension', NULL, NULL, NULL, NULL), ('retail', 'sim', NULL, NULL, NULL, NULL);
@@ -102,7 +102,7 @@ SELECT results_eq($$SELECT d.product, d.channel, d.probability FROM customer c, 
 SELECT results_eq($$SELECT channel, product, cardinality(features), linear_predictor FROM xsell.decision WHERE customer_key = 65$$,
 	$$VALUES ('mail', NULL::text, NULL::int, NULL::float8)$$, 'no offer is logged, with the channel asked for');
 INSERT INTO xsell.agent (agent, customer_table, customer_key, seed, floor) VALUES ('many', 'customer', 'id', 5, 0.1);
-INSERT INTO xsell.product (product) SELECT 'p' || i FROM generate_series(1, 100) i;
+INSERT INTO xsell.product (product, credit) SELECT 'p' || i, false FROM generate_series(1, 100) i;
 INSERT INTO xsell.offer (agent, product) SELECT 'many', product FROM xsell.product WHERE product ~ '^p[0-9]+$';
 INSERT INTO xsell.channel (agent, channel) VALUES ('many', 'a'), ('many', 'b');
 SELECT results_eq($$SELECT count(*), abs(sum(probability) - 1) < 1e-12, min(probability) >= 0.1 / 200, bool_or(excluded IS NOT NULL)
@@ -287,7 +287,7 @@ DELETE FROM xsell.cap;
 SELECT pg_temp.clock('2025-09-01 12:00+00') \g /dev/null
 UPDATE xsell.agent SET status = 'paused';
 SELECT results_eq($$SELECT d.product, d.mode, d.reason FROM customer c, xsell_decide(c, request_key => 'p') d WHERE id = 1$$, $$VALUES (NULL::text, 'none', 'agent is paused')$$, 'a paused agent offers nothing');
-SELECT results_eq($$SELECT DISTINCT r.excluded, r.probability FROM customer c, xsell_rank(c) r$$, $$VALUES ('paused', 0::float8)$$, 'as xsell_rank shows');
+SELECT ok(bool_and(r.excluded IS NOT NULL AND r.probability = 0) AND bool_or(r.excluded = 'paused'), 'as xsell_rank shows, which gives other reasons where there are') FROM customer c, xsell_rank(c) r;
 UPDATE xsell.agent SET status = 'live';
 SELECT results_eq($$SELECT d.reason FROM customer c, xsell_decide(c, request_key => 'p') d WHERE id = 1$$, $$VALUES ('agent is paused')$$, 'what a request was answered stays');
 SELECT isnt_empty($$SELECT FROM customer c, xsell_decide(c) d WHERE id = 2 AND d.product IS NOT NULL$$, 'and a live one offers again');

@@ -20,7 +20,7 @@ INSERT INTO customer VALUES
 	(3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO xsell.agent (agent, customer_table, customer_key, seed) VALUES ('a', 'customer', 'id', 7);
 INSERT INTO xsell.channel (agent, channel, attributes) VALUES ('a', 'web', '{"cost": 0, "human": false}'), ('a', 'branch', '{"cost": 2.5, "human": true}');
-INSERT INTO xsell.product (product, attributes) VALUES ('card', '{"type": "card", "rank": 1, "new": true, "null": null}'), ('loan', '{"type": "loan", "rank": 2.5}');
+INSERT INTO xsell.product (product, credit, attributes) VALUES ('card', true, '{"type": "card", "rank": 1, "new": true, "null": null}'), ('loan', true, '{"type": "loan", "rank": 2.5}');
 INSERT INTO xsell.offer (agent, product) VALUES ('a', 'card'), ('a', 'loan');
 
 -- The features of one arm, as the model sees them
@@ -93,7 +93,7 @@ SELECT throws_ok($$SELECT pg_temp.allows('product.type <> ''loan'' OR 1 / (four 
 SELECT throws_ok($$SELECT pg_temp.allows('product.typ = ''loan''')$$, '42703', NULL, 'an attribute that no product has is an error');
 DELETE FROM xsell.rule;
 -- attributes of different types
-INSERT INTO xsell.product (product, attributes) VALUES ('0', '{}'), ('text', '{"rank": "first"}');
+INSERT INTO xsell.product (product, credit, attributes) VALUES ('0', false, '{}'), ('text', false, '{"rank": "first"}');
 INSERT INTO xsell.offer (agent, product) VALUES ('a', '0');
 SELECT is(ARRAY[pg_temp.encoded('product.rank', 1, product => '0'), pg_temp.encoded('product.rank', 1)], '{{0,1},{1,0}}', 'the first product may lack what others have');
 SELECT throws_ok($$SELECT pg_temp.encoded('product.rank', 1, '{1,2}')$$, '22023', 'numeric feature "f" of agent "a" has levels', 'so the kind is that of the others');
@@ -290,8 +290,8 @@ SELECT model_version AS version FROM xsell.learner \gset
 UPDATE xsell.rule SET expression = 'true';
 CREATE TABLE before AS SELECT r.* FROM customer c, xsell_rank(c, '{card}', channel => 'web') r WHERE id = 1;
 BEGIN;
-DROP VIEW xsell.performance, xsell.reward;
-DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.learner, xsell.late, xsell.contact, xsell.request;
+DROP VIEW xsell.performance, xsell.reward, xsell.exclusion;
+DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.learner, xsell.late, xsell.contact, xsell.request, xsell.consent;
 SELECT throws_ok('choose', '42P01', 'the xsell journal does not exist', 'without a journal');
 SELECT xsell_create_journal('text') \g /dev/null
 INSERT INTO xsell.learner (agent, model_version) VALUES ('a', :version);

@@ -7,7 +7,7 @@ CREATE TABLE customer (born date);
 INSERT INTO customer SELECT date '2000-02-01' + i FROM generate_series(0, 199) i;
 INSERT INTO xsell.agent (agent, customer_table, customer_key, control_share, learning) VALUES ('a', 'customer', 'born', 0.5, 'deferred');
 INSERT INTO xsell.channel (agent, channel) VALUES ('a', 'web');
-INSERT INTO xsell.product (product) VALUES ('card'), ('loan');
+INSERT INTO xsell.product (product, credit) VALUES ('card', true), ('loan', true);
 INSERT INTO xsell.offer (agent, product) SELECT 'a', product FROM xsell.product;
 
 -- chosen in one session, recorded in another
@@ -27,8 +27,8 @@ SELECT is_empty('SELECT * FROM one EXCEPT SELECT * FROM other', 'cohorts under o
 SELECT ok(count(*) FILTER (WHERE cohort = 'control') BETWEEN 60 AND 140, 'about half of them control') FROM one;
 
 -- equal keys are one customer
-DROP VIEW xsell.performance, xsell.reward;
-DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.learner, xsell.late, xsell.contact, xsell.request;
+DROP VIEW xsell.performance, xsell.reward, xsell.exclusion;
+DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.learner, xsell.late, xsell.contact, xsell.request, xsell.consent;
 DELETE FROM xsell.agent;
 SELECT xsell_create_journal('numeric');
 CREATE TABLE account (no numeric, exact numeric);

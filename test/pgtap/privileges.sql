@@ -35,7 +35,7 @@ CREATE TABLE public.customer (id bigint PRIMARY KEY, age int, secret text);
 INSERT INTO public.customer SELECT i, 20 + i, 'secret' FROM generate_series(1, 9) i;
 INSERT INTO xsell.agent (agent, customer_table, customer_key, seed) VALUES ('retail', 'customer', 'id', 42);
 INSERT INTO xsell.channel (agent, channel) VALUES ('retail', 'web');
-INSERT INTO xsell.product (product, attributes) VALUES ('card', '{"type": "card"}'), ('loan', '{"type": "loan"}');
+INSERT INTO xsell.product (product, credit, attributes) VALUES ('card', true, '{"type": "card"}'), ('loan', true, '{"type": "loan"}');
 INSERT INTO xsell.offer (agent, product) VALUES ('retail', 'card'), ('retail', 'loan');
 INSERT INTO xsell.rule (agent, rule, kind, expression) VALUES ('retail', 'adult', 'eligibility', 'age > 18');
 SELECT is((SELECT d.product IS NOT NULL FROM customer c, xsell_decide(c) d WHERE id = 1), true, 'the owner decides');
@@ -100,8 +100,8 @@ SET SESSION AUTHORIZATION xsell_test_editor;
 SELECT lives_ok(c, c) FROM unnest(ARRAY[
 	'INSERT INTO xsell.rule (agent, rule, kind, product, expression) VALUES (''retail'', ''older'', ''suitability'', ''loan'', ''age > 25'')',
 	'UPDATE xsell.product SET attributes = ''{"type": "credit"}'' WHERE product = ''loan''',
-	'INSERT INTO xsell.product (product) VALUES (''fund'')', 'INSERT INTO xsell.offer (agent, product) VALUES (''retail'', ''fund'')',
-	'UPDATE xsell.agent SET strategy = ''ucb''', 'INSERT INTO xsell.cap VALUES (''retail'', ''c'', ''fund'', NULL, 1, ''1 day'')',
+	'INSERT INTO xsell.product (product, credit) VALUES (''fund'', false)', 'INSERT INTO xsell.offer (agent, product) VALUES (''retail'', ''fund'')',
+	'UPDATE xsell.agent SET strategy = ''ucb''', 'INSERT INTO xsell.cap (agent, cap, product, max_offers, per) VALUES (''retail'', ''c'', ''fund'', 1, ''1 day'')',
 	'INSERT INTO xsell.feature (agent, feature, expression) VALUES (''retail'', ''age'', ''age'')', 'DELETE FROM xsell.cap']) c;
 SELECT throws_ok('SELECT FROM xsell.policy', '42501', NULL, 'an editor has no right on the history');
 SELECT throws_ok('DELETE FROM xsell.policy', '42501', NULL, 'to change it least of all');

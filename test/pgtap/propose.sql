@@ -109,7 +109,7 @@ SELECT xsell_create_journal('bigint') \g /dev/null
 INSERT INTO xsell.agent (agent, customer_table, customer_key) VALUES ('retail', 'customers', 'id');
 SELECT lives_ok($$INSERT INTO xsell.feature (agent, feature, expression, center, scale, clip, levels)
 	SELECT 'retail', f.* FROM xsell_propose_features('customers') f$$, 'proposals are features');
-INSERT INTO xsell.product (product) VALUES ('card');
+INSERT INTO xsell.product (product, credit) VALUES ('card', true);
 INSERT INTO xsell.offer (agent, product) VALUES ('retail', 'card');
 INSERT INTO xsell.channel (agent, channel) VALUES ('retail', 'web');
 SELECT is(d.product, 'card', 'that decisions can be made with') FROM customers c, xsell_decide(c) d WHERE c.id = 42;

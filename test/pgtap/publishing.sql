@@ -9,7 +9,7 @@ INSERT INTO customer SELECT i, i::text, gen_random_uuid(), 20 + i, 1, CASE WHEN 
 CREATE FUNCTION nice(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0';
 INSERT INTO xsell.agent (agent, customer_table, customer_key, learning, oracle, neutral_rate) VALUES ('a', 'customer', 'id', 'deferred', 'beta', 0.04);
 INSERT INTO xsell.channel (agent, channel) VALUES ('a', 'web');
-INSERT INTO xsell.product (product) VALUES ('card');
+INSERT INTO xsell.product (product, credit) VALUES ('card', true);
 INSERT INTO xsell.offer (agent, product, propensity) VALUES ('a', 'card', 'score');
 INSERT INTO xsell.rule (agent, rule, kind, expression) VALUES ('a', 'nice', 'suitability', 'public.nice(age)');
 

@@ -1,0 +1,113 @@
+/*
+ * responses.c: what became of contacts, and what the customer consented to.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "utils/builtins.h"
+#include "utils/timestamp.h"
+
+#include "../compat.h"
+#include "../settings.h"
+#include "array.h"
+#include "journal.h"
+
+static XsStatement select_outcomes = {
+	.relation = "outcome",
+	.sql = "SELECT decision_id, outcome, occurred_at, outcome_id FROM xsell.outcome"
+	" WHERE decision_id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY outcome_id",
+	.nargs = 1,
+	.argtypes = {INT8ARRAYOID}
+};
+
+static XsStatement select_consents = {
+	.relation = "consent",
+	.sql = "SELECT channel, purpose, granted FROM xsell.consent WHERE customer_key {=} $1",
+	.nargs = 1,
+	.argtypes = {XS_KEY_TYPE}
+};
+
+static XsStatement upsert_consent = {
+	.relation = "consent",
+	.sql = "INSERT INTO xsell.consent (customer_key, channel, purpose, granted, changed_at, decision_id)"
+	" VALUES ($1, $2, $3, false, $4, $5)"
+	" ON CONFLICT (customer_key, channel, purpose) DO UPDATE"
+	" SET granted = false, changed_at = excluded.changed_at, decision_id = excluded.decision_id",
+	.nargs = 5,
+	.argtypes = {XS_KEY_TYPE, TEXTOID, TEXTOID, TIMESTAMPTZOID, INT8OID}
+};
+
+static Datum
+column(uint64 row, int number)
+{
+	bool		isnull;
+
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number, &isnull);
+}
+
+static int
+index_of(const XsContacts *contacts, int64 decision_id)
+{
+	for (int i = 0; i < contacts->n; i++)
+		if (contacts->decision_id[i] == decision_id)
+			return i;
+	elog(ERROR, "an outcome of another decision was read");
+}
+
+void
+xs_contact_outcomes(XsContacts *contacts, XsAccess access)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		ids;
+
+	contacts->noutcomes = 0;
+	if (contacts->n == 0)
+		return;
+	SPI_connect();
+	ids = xs_array_of(INT8OID, sizeof(int64), contacts->n, contacts->decision_id);
+	contacts->noutcomes = (int) xs_execute(&select_outcomes, &ids, NULL, access, 0);
+	contacts->outcomes = MemoryContextAlloc(caller, sizeof(XsOutcomeSeen) * Max(contacts->noutcomes, 1));
+	for (int i = 0; i < contacts->noutcomes; i++)
+	{
+		XsOutcomeSeen *seen = &contacts->outcomes[i];
+
+		seen->contact = index_of(contacts, DatumGetInt64(column(i, 1)));
+		seen->outcome = MemoryContextStrdup(caller, TextDatumGetCString(column(i, 2)));
+		seen->occurred_at = DatumGetTimestampTz(column(i, 3));
+		seen->outcome_id = DatumGetInt64(column(i, 4));
+	}
+	SPI_finish();
+}
+
+int
+xs_consents(Datum customer_key, XsAccess access, XsConsent **consents)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int			n;
+
+	SPI_connect();
+	n = (int) xs_execute(&select_consents, &customer_key, NULL, access, 0);
+	*consents = MemoryContextAlloc(caller, sizeof(XsConsent) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		(*consents)[i].channel = MemoryContextStrdup(caller, TextDatumGetCString(column(i, 1)));
+		(*consents)[i].purpose = MemoryContextStrdup(caller, TextDatumGetCString(column(i, 2)));
+		(*consents)[i].granted = DatumGetBool(column(i, 3));
+	}
+	SPI_finish();
+	return n;
+}
+
+void
+xs_withdraw_consent(Datum customer_key, const char *channel, const char *purpose, int64 decision_id)
+{
+	Datum		values[5];
+
+	values[0] = customer_key;
+	values[1] = CStringGetTextDatum(channel);
+	values[2] = CStringGetTextDatum(purpose);
+	values[3] = TimestampTzGetDatum(xs_now());
+	values[4] = Int64GetDatum(decision_id);
+	xs_execute(&upsert_consent, values, NULL, XS_WRITE, 0);
+}
