@@ -265,6 +265,54 @@ COMMENT ON COLUMN xsell.policy.definition IS 'Everything configured for the agen
 COMMENT ON COLUMN xsell.policy.published_by IS 'Session user whose statement made the change';
 COMMENT ON COLUMN xsell.policy.client IS 'Address and application of the client that made it';
 
+CREATE TABLE xsell.row_history (
+	change		uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+	part		text NOT NULL,
+	before		jsonb,
+	after		jsonb,
+	changed_at	timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+	changed_by	text NOT NULL DEFAULT session_user,
+	client		text DEFAULT pg_catalog.concat_ws(' ', pg_catalog.inet_client_addr(), pg_catalog.current_setting('application_name', true))
+);
+COMMENT ON TABLE xsell.row_history IS 'Changes of the policy tables that belong to no agent, product and market, row by row; those of agents are in xsell.policy';
+COMMENT ON COLUMN xsell.row_history.part IS 'The table: product or market';
+COMMENT ON COLUMN xsell.row_history.before IS 'The row before; NULL: it was inserted';
+COMMENT ON COLUMN xsell.row_history.after IS 'The row after; NULL: it was deleted';
+COMMENT ON COLUMN xsell.row_history.changed_by IS 'Session user who made the change';
+COMMENT ON COLUMN xsell.row_history.client IS 'Address and application of the client that made it';
+
+-- Runs as its owner, so that editors need no rights on the history.  The dump of a
+-- database is restored by the owner's members with check_function_bodies off.
+CREATE FUNCTION xsell.note_change() RETURNS trigger
+	LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	IF current_setting('check_function_bodies')::boolean OR NOT pg_has_role(session_user, current_user, 'member') THEN
+		INSERT INTO xsell.row_history (part, before, after) VALUES (TG_TABLE_NAME,
+			CASE WHEN TG_OP <> 'INSERT' THEN to_jsonb(OLD) END, CASE WHEN TG_OP <> 'DELETE' THEN to_jsonb(NEW) END);
+	END IF;
+	RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION xsell.note_change() IS 'Trigger of product and market: keeps their history';
+
+CREATE FUNCTION xsell.refuse_truncate() RETURNS trigger
+	LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	RAISE EXCEPTION 'table xsell.% cannot be truncated', TG_TABLE_NAME
+		USING ERRCODE = 'feature_not_supported', DETAIL = 'Its history is kept row by row.', HINT = 'Use DELETE.';
+END
+$$;
+COMMENT ON FUNCTION xsell.refuse_truncate() IS 'Trigger of product and market: TRUNCATE would pass their history by';
+
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON xsell.product
+	FOR EACH ROW EXECUTE FUNCTION xsell.note_change();
+CREATE TRIGGER note_change AFTER INSERT OR UPDATE OR DELETE ON xsell.market
+	FOR EACH ROW EXECUTE FUNCTION xsell.note_change();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON xsell.product
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.refuse_truncate();
+CREATE TRIGGER refuse_truncate BEFORE TRUNCATE ON xsell.market
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.refuse_truncate();
+
 CREATE VIEW xsell.product_group AS
 SELECT o.agent, o.product, s.similar_by
 FROM xsell.offer o JOIN xsell.agent a USING (agent) JOIN xsell.product p USING (product)
@@ -312,5 +360,6 @@ SELECT pg_catalog.pg_extension_config_dump('xsell.quiet', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.cooldown', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.override', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.market', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.row_history', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.outcome_kind', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.policy', '');

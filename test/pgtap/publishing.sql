@@ -1,7 +1,7 @@
 -- Publishing: what is stored is valid, nobody edits past the history, and a kill
 -- switch works when all else is broken.
 BEGIN;
-SELECT plan(15);
+SELECT plan(20);
 SET client_min_messages = warning;
 SELECT xsell_create_journal('bigint');
 CREATE TABLE customer (id bigint, n text, u uuid, age int, worth float8, score float8);
@@ -12,6 +12,16 @@ INSERT INTO xsell.channel (agent, channel) VALUES ('a', 'web');
 INSERT INTO xsell.product (product, credit) VALUES ('card', true);
 INSERT INTO xsell.offer (agent, product, propensity) VALUES ('a', 'card', 'score');
 INSERT INTO xsell.rule (agent, rule, kind, expression) VALUES ('a', 'nice', 'suitability', 'public.nice(age)');
+
+-- what belongs to no agent has its history too
+UPDATE xsell.product SET name = 'Card';
+INSERT INTO xsell.market VALUES ('rate', '2026-01-01', '1');
+DELETE FROM xsell.market;
+SELECT results_eq($$SELECT part, before->>'name', after->>'name' FROM xsell.row_history WHERE part = 'product' ORDER BY changed_at$$,
+	$$VALUES ('product', NULL::text, NULL), ('product', NULL, 'Card')$$, 'every change of a product is kept');
+SELECT results_eq($$SELECT before->>'value', after->>'value', changed_by = session_user FROM xsell.row_history WHERE part = 'market' ORDER BY changed_at$$,
+	$$VALUES (NULL::text, '1', true), ('1', NULL, true)$$, 'and of the market, with who made it');
+SELECT throws_ok('TRUNCATE xsell.market', '0A000', 'table xsell.market cannot be truncated', 'nothing gets past it');
 
 -- keys must fit the journal
 SELECT throws_ok($$UPDATE xsell.agent SET customer_key = 'n'$$, '42804', NULL, 'a text key for a bigint journal');
@@ -26,14 +36,18 @@ SELECT is((SELECT propensity FROM customer c, xsell_rank(c) WHERE id = 2), 0.3::
 -- the switch of pg_dump's scripts is the owner's
 CREATE ROLE xsell_test_editor;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA xsell TO xsell_test_editor;
+REVOKE ALL ON xsell.row_history, xsell.policy FROM xsell_test_editor;
+GRANT SELECT ON xsell.policy TO xsell_test_editor;
 GRANT SELECT ON customer TO xsell_test_editor;
 CREATE TEMP TABLE before AS SELECT max(policy_version) AS v FROM xsell.policy;
 GRANT SELECT ON before TO xsell_test_editor;
-SET ROLE xsell_test_editor;
+SET SESSION AUTHORIZATION xsell_test_editor;
 SET check_function_bodies = off;
 UPDATE xsell.agent SET epsilon = 0.3;
 SELECT is(max(policy_version), (SELECT v + 1 FROM before), 'an editor publishes, check_function_bodies or not') FROM xsell.policy;
-RESET ROLE;
+SELECT lives_ok($$UPDATE xsell.product SET name = 'Plastic card'$$, 'an editor needs no rights on the history');
+RESET SESSION AUTHORIZATION;
+SELECT is(count(*), 1::bigint, 'which is kept all the same') FROM xsell.row_history WHERE after->>'name' = 'Plastic card';
 UPDATE xsell.agent SET epsilon = 0.4;
 SELECT is(max(policy_version), (SELECT v + 1 FROM before), 'the owner restores without publishing') FROM xsell.policy;
 RESET check_function_bodies;

@@ -61,5 +61,14 @@ for my $other (qw(uniform propensity))
 	cmp_ok(standard_errors(@{ $total{'last retail'} }, @{ $total{"last $other"} }), '>', 2, "all seeds, the last week alone: above $other by more than 2 standard errors");
 }
 
+# Ten thousand of the demo's decisions and more replay bit for bit, after all the
+# learning that came later, a restart, and under another number of workers.
+$node->restart;
+my $replayed = q{SELECT count(*) >= 10000 AND bool_and((xsell_replay(decision_id)).identical) FROM xsell.decision WHERE agent = 'retail'};
+is($node->safe_psql('seed1', "SET max_parallel_workers_per_gather = 0; $replayed"), 't', 'the demo replays after a restart');
+my $parallel = 'SET max_parallel_workers_per_gather = 3; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;';
+like($node->safe_psql('seed1', "$parallel EXPLAIN $replayed"), qr/Gather/, 'a plan that is parallel');
+is($node->safe_psql('seed1', "$parallel $replayed"), 't', 'the demo replays in parallel workers');
+
 $node->stop;
 done_testing();
