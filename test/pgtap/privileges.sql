@@ -26,7 +26,9 @@ SELECT results_eq($$SELECT count(*) FROM pg_class WHERE relnamespace = 'xsell'::
 	'VALUES (0::bigint)', 'all of which belong to the extension');
 SELECT lives_ok($$SELECT xsell_create_journal('bigint')$$, 'the owner creates the journal');
 SELECT is_empty($$SELECT relname FROM pg_class WHERE relnamespace = 'xsell'::regnamespace AND relowner <> 'xsell_test_owner'::regrole$$, 'and owns that too');
-SELECT is_empty($$SELECT oid::regprocedure FROM pg_proc WHERE pronamespace IN ('x'::regnamespace, 'xsell'::regnamespace) AND prosecdef$$, 'no function runs with its owner''s rights');
+SELECT results_eq($$SELECT oid::regprocedure::text COLLATE "C", prorettype::regtype::text COLLATE "C", proowner::regrole::text COLLATE "C", has_function_privilege('xsell_test_other', oid, 'EXECUTE')
+	FROM pg_proc WHERE pronamespace IN ('x'::regnamespace, 'xsell'::regnamespace) AND prosecdef$$,
+	$$VALUES ('xsell.note_change()' COLLATE "C", 'trigger' COLLATE "C", 'xsell_test_owner' COLLATE "C", false)$$, 'no function runs with its owner''s rights, but the trigger that keeps history');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_proc p WHERE pronamespace = 'x'::regnamespace AND has_function_privilege('xsell_test_other', oid, 'EXECUTE')
 	AND proname ~ '^xsell_(create_|(choose|record|decide|rank|replay|explain|reward|learn|rebuild_evidence|refit)$)'$$, 'what reads or writes the journal is not for everyone');
 SELECT isnt_empty($$SELECT FROM pg_proc p WHERE pronamespace = 'x'::regnamespace AND has_function_privilege('xsell_test_other', oid, 'EXECUTE') AND proname = 'xsell_beta_agg'$$, 'what computes is');
