@@ -20,12 +20,12 @@ main(void)
 {
 	const XsOracle *oracle = xs_oracle("logistic");
 	const XsStrategy *strategy = xs_strategy("thompson");
-	XsExploration how = {.epsilon = 0.1,.width = 1,.scale = 0.5,.floor = 0.02};
+	XsExploration how = {.scale = 0.25,.floor = 0.02};
 	XsPrior		prior = {.neutral_rate = 0.05,.strength = 20,.precision = 5,
-	.intercept_precision = 1,.slope_precision = 1};
-	XsEvidence	none = {NULL, NULL};
+	.intercept_precision = 1,.slope_precision = 1,.trust = 1};
+	XsEvidence	none = {0};
 	double	   *scratch = malloc(sizeof(double) * XS_GLM_SUMS(DIM) + sizeof(double) * XS_EXPLORE_SCRATCH(ARMS));
-	void	   *model = malloc(oracle->model_size(DIM));
+	void	   *model = malloc(oracle->model_size(DIM, 0, NULL));
 	float		x[DIM];
 	XsArm		arms[ARMS];
 	double		q[ARMS];
@@ -42,7 +42,7 @@ main(void)
 		for (int k = 0; k < ARMS; k++)
 		{
 			x[1] = (float) k / ARMS;
-			oracle->predict(model, x, 0.05, &arms[k].prediction);
+			oracle->predict(model, &(XsInput) {.x = x,.propensity = 0.05,.segment = -1}, &arms[k].prediction);
 			arms[k].value = 1;
 			arms[k].cost = 0;
 		}

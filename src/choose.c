@@ -14,6 +14,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -161,18 +162,23 @@ xs_end_choice(XsChoice *choice)
 	xs_program_done(choice->program);
 }
 
-/* Features that depend on the arm, and its propensity, which comes last. */
+/*
+ * Features that depend on the arm, and its propensity, which comes last; where
+ * that is missing, the prior rate has its place.
+ */
 static void
 encode_tail(const XsPolicy *policy, XsProgram *program, XsCandidate *candidate, float4 *scratch)
 {
+	const XsOffer *offer = XS_ARM_OFFER(policy, candidate->arm);
 	int			nshared = policy->dim - policy->ntail;
 	float4	   *tail = palloc0(sizeof(float4) * Max(policy->ntail, 1));
 
 	xs_encode(program, policy, candidate->arm / policy->nchannels, candidate->arm % policy->nchannels,
 			  true, scratch);
 	memcpy(tail, scratch + nshared, sizeof(float4) * policy->ntail);
-	if (policy->prior.has_propensity && !isnan(candidate->propensity))
-		tail[policy->ntail - 1] = (float4) xs_propensity_feature(candidate->propensity);
+	if (offer->propensity != NULL)
+		tail[policy->ntail - 1] = (float4) xs_propensity_feature(isnan(candidate->propensity) ? offer->prior_rate
+																  : candidate->propensity);
 	candidate->ntail = policy->ntail;
 	candidate->tail = tail;
 }
@@ -257,6 +263,23 @@ add_fallback(const XsSituation *s, XsCandidate **candidates, int n, XsDecision *
 	return n;
 }
 
+/* The customer's segment, or NULL; of a long one the first 200 bytes, and no half character. */
+static const char *
+evaluate_segment(const XsPolicy *policy, XsProgram *program)
+{
+	bool		isnull = true;
+	Datum		value = 0;
+	char	   *segment;
+
+	if (policy->segment != NULL && XS_NARMS(policy) > 0)
+		value = xs_evaluate(program, policy->segment, 0, 0, &isnull);
+	if (isnull)
+		return NULL;
+	segment = TextDatumGetCString(value);
+	segment[pg_mbcliplen(segment, strlen(segment), XS_MAX_SEGMENT)] = '\0';
+	return segment;
+}
+
 static int
 evaluate_candidates(const XsCall *call, const XsChoice *choice, const XsHistory *history,
 					XsCandidate **candidates, float4 **shared, XsDecision *d, bool reads)
@@ -281,6 +304,8 @@ evaluate_candidates(const XsCall *call, const XsChoice *choice, const XsHistory 
 			encode_tail(policy, choice->program, &(*candidates)[i], scratch);
 	if (any_allowed(*candidates, n))
 		xs_encode(choice->program, policy, 0, 0, false, *shared);
+	if (n > 0)
+		d->segment = evaluate_segment(policy, choice->program);
 	if (reads)
 		d->reads = xs_candidates_reads(&s, *candidates, n);
 	return n;
@@ -360,27 +385,27 @@ xs_choose(const XsCall *call, const XsChoice *choice, const XsHistory *history, 
 
 /* ---- SQL ---- */
 
+/* What only an offer has: features, what they contributed, forecasts. */
+static void
+put_arrays(const XsDecision *d, Datum *features, Datum *columns, Datum *addends, Datum *forecasts)
+{
+	*features = xs_array_of(FLOAT4OID, sizeof(float4), d->dim, d->features);
+	*columns = xs_array_of(INT2OID, sizeof(int16), d->ncontributions, d->contribution_columns);
+	*addends = xs_array_of(FLOAT4OID, sizeof(float4), d->ncontributions, d->contributions);
+	*forecasts = xs_array_of(FLOAT4OID, sizeof(float4), d->nforecasts, d->forecasts);
+}
+
 /* The composite type xsell_decision, in the order of its attributes. */
 static Datum
 decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 {
 	TupleDesc	desc;
-	Datum		values[21];
-	bool		nulls[21] = {false};
+	Datum		values[23];
+	bool		nulls[23] = {false};
 	bool		offer = d->product != NULL;
-	Datum	   *x = palloc(sizeof(Datum) * Max(d->dim, 1));
-	Datum		columns[lengthof(d->contributions)];
-	Datum		addends[lengthof(d->contributions)];
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "xsell_choose must return xsell_decision");
-	for (int i = 0; i < d->dim; i++)
-		x[i] = Float4GetDatum(d->features[i]);
-	for (int i = 0; i < d->ncontributions; i++)
-	{
-		columns[i] = Int16GetDatum(d->contribution_columns[i]);
-		addends[i] = Float4GetDatum(d->contributions[i]);
-	}
 
 	values[0] = Int64GetDatum(d->decision_id);
 	values[1] = CStringGetTextDatum(xs_key_text(d->customer_key));
@@ -396,18 +421,18 @@ decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 	values[11] = Int64GetDatum(d->model_version);
 	values[12] = Int32GetDatum(d->encoding);
 	values[13] = Float8GetDatum(d->linear_predictor);
-	values[14] = PointerGetDatum(construct_array(x, d->dim, FLOAT4OID, 4, true, TYPALIGN_INT));
 	values[15] = xs_candidates_pack(d->ncandidates, d->candidates);
-	values[16] = PointerGetDatum(construct_array(columns, d->ncontributions, INT2OID, 2, true, TYPALIGN_SHORT));
-	values[17] = PointerGetDatum(construct_array(addends, d->ncontributions, FLOAT4OID, 4, true, TYPALIGN_INT));
+	put_arrays(d, &values[14], &values[16], &values[17], &values[19]);
+	values[18] = d->segment == NULL ? (Datum) 0 : CStringGetTextDatum(d->segment);
+	values[20] = d->noverrides == 0 ? (Datum) 0 : xs_array_of_texts(d->noverrides, d->overrides);
+	values[21] = JsonbPGetDatum(d->reads);
+	values[22] = d->request_key == NULL ? (Datum) 0 : CStringGetTextDatum(d->request_key);
+	nulls[4] = nulls[6] = nulls[7] = nulls[13] = nulls[14] = nulls[16] = nulls[17] = nulls[19] = !offer;
 	nulls[5] = d->channel == NULL;
-	nulls[4] = nulls[6] = nulls[7] = nulls[13] = nulls[14] = nulls[16] = nulls[17] = !offer;
-	nulls[18] = d->noverrides == 0;
-	values[18] = nulls[18] ? (Datum) 0 : xs_array_of_texts(d->noverrides, d->overrides);
-	nulls[19] = d->reads == NULL;
-	values[19] = JsonbPGetDatum(d->reads);
-	nulls[20] = d->request_key == NULL;
-	values[20] = nulls[20] ? (Datum) 0 : CStringGetTextDatum(d->request_key);
+	nulls[18] = d->segment == NULL;
+	nulls[20] = d->noverrides == 0;
+	nulls[21] = d->reads == NULL;
+	nulls[22] = d->request_key == NULL;
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 

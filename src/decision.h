@@ -11,6 +11,10 @@
 
 #include "utils/jsonb.h"
 
+#include "model/forecast.h"
+
+#define XS_MAX_SEGMENT 200		/* bytes of a segment's name that count */
+
 /* One arm as it stood: a prediction and a probability, or the reason of its exclusion. */
 typedef struct XsCandidate
 {
@@ -20,7 +24,7 @@ typedef struct XsCandidate
 	float4		sd;
 	float4		value;			/* of a conversion, and cost of the offer */
 	float4		cost;
-	float8		propensity;		/* as used; NaN where the offer has none */
+	float8		propensity;		/* NaN where the offer has none, or none that is a probability */
 	float8		probability;	/* 0 if excluded */
 	int			ntail;			/* features that differ between arms: the last of the vector */
 	const float4 *tail;
@@ -52,6 +56,9 @@ typedef struct XsDecision
 	int			noverrides;		/* names of those that had an effect */
 	char	  **overrides;
 	Jsonb	   *reads;			/* columns that the failed conditions read, with their values; or NULL */
+	const char *segment;		/* the customer's, or NULL */
+	int			nforecasts;		/* 0 without an offer, else XS_FORECASTERS */
+	float4		forecasts[XS_FORECASTERS];	/* of the chosen arm's reward, NaN where there is none */
 	const char *request_key;	/* or NULL */
 	const char *breach;			/* cap broken by a decision that was made elsewhere, or NULL */
 } XsDecision;

@@ -9,7 +9,7 @@
 
 #include "postgres.h"
 
-#include "model/evidence.h"
+#include "policy/model.h"
 
 typedef struct XsEvidenceHistory XsEvidenceHistory;
 
@@ -19,15 +19,18 @@ typedef struct XsEvidenceHistory XsEvidenceHistory;
  */
 extern XsEvidenceHistory *xs_history_create(MemoryContext parent);
 
-/* Instead of an encoding: all of them, without the glm evidence. */
-#define XS_ALL_ENCODINGS 0
+/* Goes to the evidence as it was at a model version; that over features (glm) only if asked for. */
+extern void xs_history_at(XsEvidenceHistory *history, const char *agent, int64 model_version,
+						  bool with_glm);
 
-/* The evidence of one encoding, whose link is given, as it was at a model version. */
-extern void xs_history_at(XsEvidenceHistory *history, const char *agent, int32 encoding,
-						  int link, int64 model_version);
-
-/* Of one product, until the next xs_history_at; both NULL if it had none. */
-extern void xs_history_evidence(XsEvidenceHistory *history, const char *product,
-								const XsBeta **beta, const XsGlm **glm);
+/*
+ * The rows of xsell.evidence and xsell.segment_evidence as they were, in the
+ * order of product (by its bytes), encoding or segment, and bucket.  What they
+ * point to is the history's, until the next xs_history_at.
+ */
+extern void xs_history_each(const XsEvidenceHistory *history,
+							void (*callback) (void *arg, const XsEvidenceRow *row), void *arg);
+extern void xs_history_each_segment(const XsEvidenceHistory *history,
+									void (*callback) (void *arg, const XsSegmentRow *row), void *arg);
 
 #endif

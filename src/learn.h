@@ -8,6 +8,8 @@
 
 #include "access/transam.h"
 
+#include "journal/journal.h"
+
 /* learn_policy.c: what outcomes and learning need of an agent's newest policy */
 typedef enum XsLearningMode
 {
@@ -20,6 +22,7 @@ typedef struct XsOutcomeKind
 {
 	const char *outcome;
 	double		reward;
+	double		harm;
 	const char *opt_out;		/* "channel", "all", or NULL */
 } XsOutcomeKind;
 
@@ -29,7 +32,7 @@ typedef struct XsLearning
 	XsLearningMode mode;
 	int			noutcomes;
 	const XsOutcomeKind *outcomes;	/* the built-in ones included */
-	Datum		identity;		/* int4[]: encodings whose link is the identity; all others: logit */
+	Datum		identity;		/* see xs_identity_encodings */
 
 	/* private to learn_policy.c */
 	MemoryContext context;
@@ -43,6 +46,12 @@ typedef struct XsLearning
  */
 extern const XsLearning *xs_learning(const char *agent);
 extern const XsOutcomeKind *xs_outcome_kind(const XsLearning *learning, const char *outcome);
+
+/*
+ * int4[], in the context given: an agent's encodings whose evidence has the
+ * identity as link; that of all others is the logit.  Within SPI.
+ */
+extern Datum xs_identity_encodings(const char *agent, XsAccess access, MemoryContext context);
 
 /* learn_fold.c: the set-based steps; within SPI, by the holder of the learner row */
 typedef struct XsSpan
@@ -76,6 +85,11 @@ extern int64 xs_correct(const XsLearning *learning, int64 outcomes_to, int64 upt
 
 /* Removes up to n late decisions with id <= folded_to; false: there were none. */
 extern bool xs_take_late(const char *agent, int64 folded_to, int64 n, Datum *decisions);
+
+/* SQL: the number of the week of decision d, and the Monday of a week, which is its bucket (ids count from a Monday). */
+#define XS_WEEK "(d.decision_id OPERATOR(pg_catalog.>>) 22 OPERATOR(pg_catalog./) 604800000)"
+#define XS_BUCKET(week) \
+	"('2024-01-01'::pg_catalog.date OPERATOR(pg_catalog.+) (7 OPERATOR(pg_catalog.*) " week "::pg_catalog.int4))"
 
 /* The schema of xsell's types and functions, quoted; errors if there is no journal. */
 extern const char *xs_extension_schema(void);

@@ -3,8 +3,8 @@
  *
  * Each is one statement over a range of the journal, whatever its size: a batch
  * of decisions becomes rows of xsell.experience and, summed by the aggregates,
- * additions to xsell.evidence.  Evidence is exact, so neither the order within a
- * batch nor its borders leave a trace.
+ * additions to xsell.evidence and xsell.segment_evidence.  Evidence is exact, so
+ * neither the order within a batch nor its borders leave a trace.
  *
  * A range is taken by decision_id alone, whoever's decisions it holds, so that
  * its end is found in the index; agents and decisions without an offer are
@@ -68,47 +68,64 @@ static XsStatement take_late = {
 	.argtypes = {TEXTOID, INT8OID, INT8OID}
 };
 
-/*
- * Common to all: what evidence needs of a decision, and its week, which is its
- * bucket (ids count from a Monday).
- */
+/* Common to all: what evidence needs of a decision. */
 #define OBSERVED \
-	"d.decision_id, d.product, d.encoding, d.features, d.linear_predictor," \
-	" d.decision_id OPERATOR(pg_catalog.>>) 22 OPERATOR(pg_catalog./) 604800000 AS week"
+	"d.decision_id, d.product, d.encoding, d.segment, d.features, d.linear_predictor," \
+	" COALESCE(d.forecasts, '{}') AS forecasts, " XS_WEEK " AS week"
 
-#define BUCKET "'2024-01-01'::pg_catalog.date OPERATOR(pg_catalog.+) (7 OPERATOR(pg_catalog.*) s.week::pg_catalog.int4)"
+/* What counts of a decision's outcomes. */
+#define COUNTS "pg_catalog.max(o.reward) AS reward, pg_catalog.max(o.harm) AS harm"
 
 #define LINK "CASE WHEN b.encoding OPERATOR(pg_catalog.=) ANY ($2) THEN 'identity' ELSE 'logit' END"
 
 /*
  * %1$s: the extension's schema; %2$s: the batch.  $1 agent, $2 identity encodings,
  * $3 version.  Reading the batch twice, under the one snapshot of the statement,
- * is cheaper than keeping it.
+ * is cheaper than keeping it; but for segments the few columns are kept, of the
+ * decisions that have one.
  */
 static const char fold_text[] =
 "WITH batch AS NOT MATERIALIZED (%2$s),"
 " learned AS ("
-"   INSERT INTO xsell.experience (decision_id, model_version, agent, reward)"
-"   SELECT b.decision_id, $3, $1, b.reward FROM batch b),"
+"   INSERT INTO xsell.experience (decision_id, model_version, agent, reward, harm)"
+"   SELECT b.decision_id, $3, $1, b.reward, b.harm FROM batch b),"
 " added AS MATERIALIZED ("
 "   SELECT b.product, b.encoding, b.week, pg_catalog.count(*) AS n,"
+"          pg_catalog.array_agg(b.segment) FILTER (WHERE b.segment IS NOT NULL) AS segments,"
+"          pg_catalog.array_agg(b.reward) FILTER (WHERE b.segment IS NOT NULL) AS rewards,"
 "          %1$s.xsell_beta_agg(b.reward) AS beta,"
-"          %1$s.xsell_glm_agg(b.features, b.reward, b.linear_predictor, 1, " LINK ") AS glm"
+"          %1$s.xsell_glm_agg(b.features, b.reward, b.linear_predictor, 1, " LINK ") AS glm,"
+"          %1$s.xsell_score_agg(b.forecasts, b.reward) AS score,"
+"          %1$s.xsell_beta_agg(b.harm) AS harm"
 "     FROM batch b GROUP BY b.product, b.encoding, b.week),"
 " merged AS ("
-"   INSERT INTO xsell.evidence AS e (agent, product, encoding, bucket, model_version, beta, glm)"
-"   SELECT $1, s.product, s.encoding, " BUCKET ", $3, s.beta, s.glm FROM added s"
+"   INSERT INTO xsell.evidence AS e (agent, product, encoding, bucket, model_version, beta, glm, score, harm)"
+"   SELECT $1, s.product, s.encoding, " XS_BUCKET("s.week") ", $3, s.beta, s.glm, s.score, s.harm FROM added s"
 "   ON CONFLICT (agent, product, encoding, bucket) DO UPDATE"
 "     SET model_version = excluded.model_version,"
 "         beta = e.beta OPERATOR(%1$s.+) excluded.beta,"
-"         glm = e.glm OPERATOR(%1$s.+) excluded.glm)"
+"         glm = e.glm OPERATOR(%1$s.+) excluded.glm,"
+"         score = e.score OPERATOR(%1$s.+) excluded.score,"
+"         harm = e.harm OPERATOR(%1$s.+) excluded.harm),"
+" segments AS ("
+"   INSERT INTO xsell.segment_evidence AS e (agent, product, segment, bucket, model_version, beta)"
+"   SELECT $1, s.product, s.segment, " XS_BUCKET("s.week") ", $3, s.beta"
+"     FROM (SELECT a.product, r.segment, a.week, %1$s.xsell_beta_agg(r.reward) AS beta"
+"             FROM added a, ROWS FROM (pg_catalog.unnest(a.segments), pg_catalog.unnest(a.rewards)) r (segment, reward)"
+"            GROUP BY a.product, r.segment, a.week) s"
+"   ON CONFLICT (agent, product, segment, bucket) DO UPDATE"
+"     SET model_version = excluded.model_version,"
+"         beta = e.beta OPERATOR(%1$s.+) excluded.beta)"
 " SELECT COALESCE(pg_catalog.sum(s.n), 0)::pg_catalog.int8 FROM added s";
 
-/* $4 after, $5 last id.  A decision that has outcomes already counts its best one. */
+/*
+ * $4 after, $5 last id.  A decision that has outcomes already counts their
+ * largest reward and their largest harm.
+ */
 static const char range_text[] =
-"SELECT " OBSERVED ", COALESCE(o.reward, 0) AS reward"
+"SELECT " OBSERVED ", COALESCE(o.reward, 0) AS reward, COALESCE(o.harm, 0) AS harm"
 "  FROM xsell.decision d"
-"  LEFT JOIN (SELECT o.decision_id, pg_catalog.max(o.reward) AS reward FROM xsell.outcome o"
+"  LEFT JOIN (SELECT o.decision_id, " COUNTS " FROM xsell.outcome o"
 "              WHERE o.decision_id OPERATOR(pg_catalog.>) $4 AND o.decision_id OPERATOR(pg_catalog.<=) $5"
 "              GROUP BY o.decision_id) o ON o.decision_id OPERATOR(pg_catalog.=) d.decision_id"
 " WHERE d.decision_id OPERATOR(pg_catalog.>) $4 AND d.decision_id OPERATOR(pg_catalog.<=) $5"
@@ -116,51 +133,74 @@ static const char range_text[] =
 
 /* $4 decision ids */
 static const char late_text[] =
-"SELECT " OBSERVED ", COALESCE(o.reward, 0) AS reward"
+"SELECT " OBSERVED ", COALESCE(o.reward, 0) AS reward, COALESCE(o.harm, 0) AS harm"
 "  FROM xsell.decision d"
-"  LEFT JOIN LATERAL (SELECT pg_catalog.max(o.reward) AS reward FROM xsell.outcome o"
+"  LEFT JOIN LATERAL (SELECT " COUNTS " FROM xsell.outcome o"
 "              WHERE o.decision_id OPERATOR(pg_catalog.=) d.decision_id) o ON true"
 " WHERE d.decision_id OPERATOR(pg_catalog.=) ANY ($4)"
 "   AND d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL"
 "   AND NOT EXISTS (SELECT FROM xsell.experience e WHERE e.decision_id OPERATOR(pg_catalog.=) d.decision_id)";
 
 /*
- * Decisions whose reward is not the one that counts any more.  What they taught
- * is taken away and taught anew.  $4 outcomes after, $5 last outcome id, $6
- * decision ids.
+ * Decisions whose reward or harm is not the one that counts any more.  What they
+ * taught is taken away and taught anew.  $4 outcomes after, $5 last outcome id,
+ * $6 decision ids.
+ *
+ * The evidence to correct is looked up (LATERAL with LIMIT leaves no other plan):
+ * an UPDATE that joins it would read all of the agent's while that is little.
  */
 static const char correct_text[] =
 "WITH change AS MATERIALIZED ("
-"   SELECT " OBSERVED ", e.reward AS previous, o.reward"
+"   SELECT " OBSERVED ", e.reward AS previous, e.harm AS previous_harm, o.reward, o.harm"
 "     FROM (SELECT o.decision_id FROM xsell.outcome o"
 "            WHERE o.agent OPERATOR(pg_catalog.=) $1"
 "              AND o.outcome_id OPERATOR(pg_catalog.>) $4 AND o.outcome_id OPERATOR(pg_catalog.<=) $5"
 "           UNION SELECT pg_catalog.unnest($6)) c"
-"     JOIN LATERAL (SELECT e.reward FROM xsell.experience e"
+"     JOIN LATERAL (SELECT e.reward, e.harm FROM xsell.experience e"
 "            WHERE e.decision_id OPERATOR(pg_catalog.=) c.decision_id"
 "            ORDER BY e.model_version DESC LIMIT 1) e ON true"
-"     JOIN LATERAL (SELECT pg_catalog.max(o.reward) AS reward FROM xsell.outcome o"
+"     JOIN LATERAL (SELECT " COUNTS " FROM xsell.outcome o"
 "            WHERE o.decision_id OPERATOR(pg_catalog.=) c.decision_id) o"
-"       ON o.reward OPERATOR(pg_catalog.<>) e.reward"
+"       ON o.reward OPERATOR(pg_catalog.<>) e.reward OR o.harm OPERATOR(pg_catalog.<>) e.harm"
 "     JOIN xsell.decision d ON d.decision_id OPERATOR(pg_catalog.=) c.decision_id),"
 " learned AS ("
-"   INSERT INTO xsell.experience (decision_id, model_version, agent, reward, previous)"
-"   SELECT b.decision_id, $3, $1, b.reward, b.previous FROM change b),"
+"   INSERT INTO xsell.experience (decision_id, model_version, agent, reward, harm, previous, previous_harm)"
+"   SELECT b.decision_id, $3, $1, b.reward, b.harm, b.previous, b.previous_harm FROM change b),"
 " delta AS ("
 "   SELECT b.product, b.encoding, b.week,"
 "          %1$s.xsell_beta_agg(b.previous) AS beta_old, %1$s.xsell_beta_agg(b.reward) AS beta_new,"
 "          %1$s.xsell_glm_agg(b.features, b.previous, b.linear_predictor, 1, " LINK ") AS glm_old,"
-"          %1$s.xsell_glm_agg(b.features, b.reward, b.linear_predictor, 1, " LINK ") AS glm_new"
+"          %1$s.xsell_glm_agg(b.features, b.reward, b.linear_predictor, 1, " LINK ") AS glm_new,"
+"          %1$s.xsell_score_agg(b.forecasts, b.previous) AS score_old, %1$s.xsell_score_agg(b.forecasts, b.reward) AS score_new,"
+"          %1$s.xsell_beta_agg(b.previous_harm) AS harm_old, %1$s.xsell_beta_agg(b.harm) AS harm_new"
 "     FROM change b GROUP BY b.product, b.encoding, b.week),"
 " merged AS ("
-"   UPDATE xsell.evidence e"
-"      SET model_version = $3,"
-"          beta = e.beta OPERATOR(%1$s.-) s.beta_old OPERATOR(%1$s.+) s.beta_new,"
-"          glm = e.glm OPERATOR(%1$s.-) s.glm_old OPERATOR(%1$s.+) s.glm_new"
-"     FROM delta s"
-"    WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.product OPERATOR(pg_catalog.=) s.product"
-"      AND e.encoding OPERATOR(pg_catalog.=) s.encoding"
-"      AND e.bucket OPERATOR(pg_catalog.=) (" BUCKET "))"
+"   INSERT INTO xsell.evidence AS e (agent, product, encoding, bucket, model_version, beta, glm, score, harm)"
+"   SELECT $1, s.product, s.encoding, " XS_BUCKET("s.week") ", $3,"
+"          x.beta OPERATOR(%1$s.-) s.beta_old OPERATOR(%1$s.+) s.beta_new,"
+"          x.glm OPERATOR(%1$s.-) s.glm_old OPERATOR(%1$s.+) s.glm_new,"
+"          x.score OPERATOR(%1$s.-) s.score_old OPERATOR(%1$s.+) s.score_new,"
+"          x.harm OPERATOR(%1$s.-) s.harm_old OPERATOR(%1$s.+) s.harm_new"
+"     FROM delta s CROSS JOIN LATERAL (SELECT x.beta, x.glm, x.score, x.harm FROM xsell.evidence x"
+"            WHERE x.agent OPERATOR(pg_catalog.=) $1 AND x.product OPERATOR(pg_catalog.=) s.product"
+"              AND x.encoding OPERATOR(pg_catalog.=) s.encoding"
+"              AND x.bucket OPERATOR(pg_catalog.=) " XS_BUCKET("s.week") " LIMIT 1) x"
+"   ON CONFLICT (agent, product, encoding, bucket) DO UPDATE"
+"     SET model_version = excluded.model_version, beta = excluded.beta, glm = excluded.glm,"
+"         score = excluded.score, harm = excluded.harm),"
+" segments AS ("
+"   INSERT INTO xsell.segment_evidence AS e (agent, product, segment, bucket, model_version, beta)"
+"   SELECT $1, s.product, s.segment, " XS_BUCKET("s.week") ", $3,"
+"          x.beta OPERATOR(%1$s.-) s.beta_old OPERATOR(%1$s.+) s.beta_new"
+"     FROM (SELECT b.product, b.segment, b.week,"
+"                  %1$s.xsell_beta_agg(b.previous) AS beta_old, %1$s.xsell_beta_agg(b.reward) AS beta_new"
+"             FROM change b WHERE b.segment IS NOT NULL GROUP BY b.product, b.segment, b.week) s"
+"    CROSS JOIN LATERAL (SELECT x.beta FROM xsell.segment_evidence x"
+"            WHERE x.agent OPERATOR(pg_catalog.=) $1 AND x.product OPERATOR(pg_catalog.=) s.product"
+"              AND x.segment OPERATOR(pg_catalog.=) s.segment"
+"              AND x.bucket OPERATOR(pg_catalog.=) " XS_BUCKET("s.week") " LIMIT 1) x"
+"   ON CONFLICT (agent, product, segment, bucket) DO UPDATE"
+"     SET model_version = excluded.model_version, beta = excluded.beta)"
 " SELECT pg_catalog.count(*) FROM change b";
 
 static XsStatement fold_range = {

@@ -39,15 +39,17 @@ static XsStatement mode_of = {
 /* Of a deleted agent: its last ones, its offers may still convert. */
 static XsStatement outcomes_of = {
 	.relation = "policy",
-	.sql = "SELECT o.key, o.value::pg_catalog.float8,"
-	"       (SELECT k.value OPERATOR(pg_catalog.->>) 'opt_out' FROM pg_catalog.jsonb_array_elements(last.kinds) k"
-	"         WHERE k.value OPERATOR(pg_catalog.->>) 'outcome' OPERATOR(pg_catalog.=) o.key)"
+	.sql = "SELECT o.key, o.value::pg_catalog.float8, k.harm, k.opt_out"
 	"  FROM (SELECT p.definition OPERATOR(pg_catalog.->) 'outcomes' AS outcomes,"
 	"               p.definition OPERATOR(pg_catalog.->) 'kinds' AS kinds"
 	"          FROM xsell.policy p"
 	"         WHERE p.agent OPERATOR(pg_catalog.=) $1 AND p.definition IS NOT NULL"
 	"         ORDER BY p.policy_version DESC LIMIT 1) last,"
 	"       pg_catalog.jsonb_each_text(last.outcomes) o"
+	"  LEFT JOIN LATERAL (SELECT (k.value OPERATOR(pg_catalog.->>) 'harm')::pg_catalog.float8 AS harm,"
+	"                            k.value OPERATOR(pg_catalog.->>) 'opt_out' AS opt_out"
+	"          FROM pg_catalog.jsonb_array_elements(last.kinds) k"
+	"         WHERE k.value OPERATOR(pg_catalog.->>) 'outcome' OPERATOR(pg_catalog.=) o.key) k ON true"
 	" ORDER BY 2 DESC, 1",
 	.nargs = 1,
 	.argtypes = {TEXTOID}
@@ -64,7 +66,7 @@ static XsStatement identity_of = {
 	.argtypes = {TEXTOID}
 };
 
-static const XsOutcomeKind builtin[] = {{"conversion", 1.0, NULL}, {"decline", 0.0, NULL}};
+static const XsOutcomeKind builtin[] = {{"conversion", .reward = 1}, {"decline", .reward = 0}};
 
 static XsLearning **known = NULL;
 static int	nknown = 0;
@@ -109,8 +111,9 @@ read_outcomes(XsLearning *learning, Datum agent)
 		bool		reward_null;
 		char	   *name = TextDatumGetCString(column(i, 1, &name_null));
 		Datum		reward = column(i, 2, &reward_null);
+		Datum		harm;
 		Datum		opt_out;
-		bool		opt_out_null;
+		bool		isnull;
 		int			k = 0;
 
 		if (reward_null)
@@ -120,24 +123,29 @@ read_outcomes(XsLearning *learning, Datum agent)
 		if (k == nkinds)
 			kinds[nkinds++].outcome = MemoryContextStrdup(learning->context, name);
 		kinds[k].reward = DatumGetFloat8(reward);
-		opt_out = column(i, 3, &opt_out_null);
-		kinds[k].opt_out = opt_out_null ? NULL
+		harm = column(i, 3, &isnull);
+		kinds[k].harm = isnull ? 0 : DatumGetFloat8(harm);
+		opt_out = column(i, 4, &isnull);
+		kinds[k].opt_out = isnull ? NULL
 			: MemoryContextStrdup(learning->context, TextDatumGetCString(opt_out));
 	}
 	learning->noutcomes = nkinds;
 	learning->outcomes = kinds;
 }
 
-static void
-read_identity(XsLearning *learning, Datum agent)
+Datum
+xs_identity_encodings(const char *agent, XsAccess access, MemoryContext context)
 {
+	Datum		name = CStringGetTextDatum(agent);
 	MemoryContext caller;
+	Datum		encodings;
 	bool		isnull;
 
-	xs_execute(&identity_of, &agent, NULL, XS_READ_NEWEST, 1);
-	caller = MemoryContextSwitchTo(learning->context);
-	learning->identity = PointerGetDatum(DatumGetArrayTypePCopy(column(0, 1, &isnull)));
+	xs_execute(&identity_of, &name, NULL, access, 1);
+	caller = MemoryContextSwitchTo(context);
+	encodings = PointerGetDatum(DatumGetArrayTypePCopy(column(0, 1, &isnull)));
 	MemoryContextSwitchTo(caller);
+	return encodings;
 }
 
 static XsLearning *
@@ -153,7 +161,7 @@ read_learning(const char *name, Datum agent, int32 version, int64 published_at)
 	learning->published_at = published_at;
 	learning->mode = read_mode(agent, version);
 	read_outcomes(learning, agent);
-	read_identity(learning, agent);
+	learning->identity = xs_identity_encodings(name, XS_READ_NEWEST, context);
 	MemoryContextSetParent(context, TopMemoryContext);	/* complete: keep it */
 	return learning;
 }

@@ -49,8 +49,9 @@ rank(XsCall *call, Ranking *r)
 			r->candidates[i].propensity = NAN;
 		}
 	r->expected = palloc(sizeof(double) * Max(r->n, 1));
-	xs_score_only(policy, r->choice.agent->model, shared, xs_cohort(policy, r->choice.customer_key),
-				  r->candidates, r->n, r->expected);
+	d.cohort = xs_cohort(policy, r->choice.customer_key);
+	d.ncandidates = r->n;
+	xs_score_only(policy, r->choice.agent->model, shared, r->choice.now, r->candidates, &d, r->expected);
 }
 
 static void

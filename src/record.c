@@ -104,6 +104,20 @@ read_contributions(HeapTupleHeader row, XsDecision *d)
 	}
 }
 
+static void
+read_forecasts(HeapTupleHeader row, XsDecision *d)
+{
+	const float4 *forecasts = read_reals(row, "forecasts", &d->nforecasts);
+
+	if (d->nforecasts > XS_FORECASTERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_ELEMENT_ERROR),
+				 errmsg("the decision has %d forecasts", d->nforecasts),
+				 errhint("Pass what xsell_choose returned, unchanged.")));
+	for (int i = 0; i < d->nforecasts; i++)
+		d->forecasts[i] = forecasts[i];
+}
+
 /* overrides and reads */
 static void
 read_notes(HeapTupleHeader row, XsDecision *d)
@@ -144,7 +158,9 @@ read_argument(HeapTupleHeader row, XsDecision *d)
 	d->features = read_reals(row, "features", &d->dim);
 	d->ncandidates = xs_candidates_unpack(attribute(row, "candidates", true, &isnull), &candidates);
 	d->candidates = candidates;
+	d->segment = text_attribute(row, "segment", false);
 	read_contributions(row, d);
+	read_forecasts(row, d);
 	read_notes(row, d);
 	d->request_key = text_attribute(row, "request_key", false);
 }
@@ -166,7 +182,8 @@ check_candidate(const XsPolicy *policy, const XsDecision *d, const XsCandidate *
 {
 	if (c->ntail != policy->ntail)
 		impossible(d, "A candidate does not fit the layout of its policy version.");
-	if (isnan(c->propensity) != (XS_ARM_OFFER(policy, c->arm)->propensity == NULL))
+	if (!isnan(c->propensity) &&
+		(XS_ARM_OFFER(policy, c->arm)->propensity == NULL || !(c->propensity >= 0 && c->propensity <= 1)))
 		impossible(d, "A candidate's propensity is not what its offer asks for.");
 	for (int i = 0; i < c->ntail; i++)
 		if (!(fabs(c->tail[i]) <= XS_MAX_FEATURE))
@@ -215,6 +232,11 @@ check_features(const XsPolicy *policy, const XsDecision *d, const XsCandidate *d
 		if (d->contribution_columns[i] < 0 || d->contribution_columns[i] >= d->dim ||
 			!isfinite(d->contributions[i]))
 			impossible(d, "Its contributions are not of its features.");
+	if (d->nforecasts != XS_FORECASTERS)
+		impossible(d, "It does not have one forecast of each kind.");
+	for (int i = 0; i < d->nforecasts; i++)
+		if (d->forecasts[i] < 0 || d->forecasts[i] > 1)	/* NaN: none */
+			impossible(d, "A forecast is no probability.");
 	if (!(fabs(d->linear_predictor) <= XS_MAX_PREDICTOR) || !isfinite(d->expected))
 		impossible(d, "Its linear predictor or expected reward is out of range.");
 }
@@ -257,6 +279,8 @@ check_possible(const XsPolicy *policy, const XsDecision *d)
 	check_origin(policy, d);
 	if (strcmp(d->cohort, xs_cohort(policy, d->customer_key)) != 0)
 		impossible(d, "Its customer belongs to another cohort.");
+	if (d->segment != NULL && (policy->segment == NULL || strlen(d->segment) > XS_MAX_SEGMENT))
+		impossible(d, "Its segment is not what its agent asks for.");
 	if (d->product == NULL)
 	{
 		if (strcmp(d->mode, "none") != 0 || drawn >= 0)

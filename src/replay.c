@@ -90,25 +90,46 @@ load_policy(Replay *replay, const XsDecision *d)
 }
 
 static void
+note_newest(void *arg, const XsEvidenceRow *row)
+{
+	DateADT    *newest = arg;
+
+	*newest = Max(*newest, row->bucket);
+}
+
+static void
+add_row(void *arg, const XsEvidenceRow *row)
+{
+	xs_model_add(arg, row, +1);
+}
+
+static void
+add_segment(void *arg, const XsSegmentRow *row)
+{
+	xs_model_add_segment(arg, row);
+}
+
+/* The model as it was at the decision's model version. */
+static void
 load_model(Replay *replay, const XsDecision *d)
 {
 	const XsPolicy *policy = replay->policy;
+	DateADT		newest = 0;
 
 	if (replay->model != NULL && replay->model_version == d->model_version)
 		return;
-	xs_history_at(replay->history, d->agent,
-				  policy->oracle->needs_features ? policy->encoding : XS_ALL_ENCODINGS,
-				  strcmp(policy->oracle->name, "linear") == 0 ? XS_IDENTITY : XS_LOGIT, d->model_version);
+	xs_history_at(replay->history, d->agent, d->model_version, policy->oracle->needs_features);
+	xs_history_each(replay->history, note_newest, &newest);
 	if (replay->model == NULL)
 		replay->model = xs_model_create(policy, policy->context);
-	for (int i = 0; i < policy->noffers; i++)
-	{
-		const XsBeta *beta;
-		const XsGlm *glm;
 
-		xs_history_evidence(replay->history, policy->offers[i].product, &beta, &glm);
-		xs_model_prepare(replay->model, i, beta, glm);
-	}
+	SPI_connect();
+	xs_model_begin(replay->model, newest);
+	xs_history_each(replay->history, add_row, replay->model);
+	xs_history_each_segment(replay->history, add_segment, replay->model);
+	xs_model_add_refit(replay->model, xs_refit_at(d->agent, d->model_version));
+	xs_model_end(replay->model, true);
+	SPI_finish();
 	replay->model_version = d->model_version;
 }
 
@@ -123,6 +144,7 @@ begin_again(const XsPolicy *policy, const XsDecision *logged, XsDecision *again)
 	again->decision_id = logged->decision_id;
 	again->cohort = xs_cohort(policy, logged->customer_key);
 	again->encoding = policy->encoding;
+	again->segment = policy->segment == NULL ? NULL : logged->segment;
 	again->channel = logged->product == NULL ? logged->channel : NULL;
 	again->mode = strcmp(logged->mode, "fallback") == 0 ? "fallback" : "none";
 	again->reason = policy->paused ? XS_REASON_PAUSED
@@ -178,7 +200,7 @@ texts_differ(const char *field, const char *a, const char *b, Difference *out)
 static bool
 numbers_differ(const char *field, double a, double b, Difference *out)
 {
-	if (a == b || memcmp(&a, &b, sizeof(double)) == 0)	/* NaNs are alike, and candidates lose the sign of 0 */
+	if (a == b || (isnan(a) && isnan(b)))	/* candidates lose the sign of 0 */
 		return false;
 	*out = (Difference) {field, number(a), number(b)};
 	return true;
@@ -252,11 +274,23 @@ contributions_differ(const XsDecision *logged, const XsDecision *again, Differen
 	return false;
 }
 
+static bool
+forecasts_differ(const XsDecision *logged, const XsDecision *again, Difference *out)
+{
+	if (numbers_differ("number of forecasts", logged->nforecasts, again->nforecasts, out))
+		return true;
+	for (int i = 0; i < logged->nforecasts; i++)
+		if (numbers_differ("forecasts", logged->forecasts[i], again->forecasts[i], out))
+			return true;
+	return false;
+}
+
 /* The first field that differs, in the order in which a decision comes about. */
 static bool
 differs(const XsPolicy *policy, const XsDecision *logged, const XsDecision *again, Difference *out)
 {
 	return texts_differ("cohort", logged->cohort, again->cohort, out) ||
+		texts_differ("segment", logged->segment, again->segment, out) ||
 		candidates_differ(policy, logged, again, out) ||
 		texts_differ("product", logged->product, again->product, out) ||
 		texts_differ("channel", logged->channel, again->channel, out) ||
@@ -266,7 +300,8 @@ differs(const XsPolicy *policy, const XsDecision *logged, const XsDecision *agai
 		texts_differ("mode", logged->mode, again->mode, out) ||
 		texts_differ("reason", logged->reason, again->reason, out) ||
 		numbers_differ("linear_predictor", logged->linear_predictor, again->linear_predictor, out) ||
-		contributions_differ(logged, again, out);
+		contributions_differ(logged, again, out) ||
+		forecasts_differ(logged, again, out);
 }
 
 /* ---- SQL ---- */

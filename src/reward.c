@@ -39,11 +39,11 @@ static XsStatement find_decision = {
 static XsStatement insert_outcome = {
 	.relation = "outcome",
 	.sql = "INSERT INTO xsell.outcome (outcome_id, decision_id, customer_key, agent, outcome,"
-	" reward, value, occurred_at, recorded_by)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	" reward, harm, value, occurred_at, recorded_by)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 	" ON CONFLICT (decision_id, outcome) DO NOTHING",
-	.nargs = 9,
-	.argtypes = {INT8OID, INT8OID, XS_KEY_TYPE, TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID,
+	.nargs = 10,
+	.argtypes = {INT8OID, INT8OID, XS_KEY_TYPE, TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID, FLOAT8OID,
 	TIMESTAMPTZOID, TEXTOID}
 };
 
@@ -80,8 +80,9 @@ typedef struct Outcome
 	Datum		customer_key;
 	char	   *agent;
 	char	   *channel;
-	double		reward;
-	const char *opt_out;		/* of the kind */
+	double		reward;			/* reward, harm, opt_out: of the kind */
+	double		harm;
+	const char *opt_out;
 } Outcome;
 
 static void
@@ -178,6 +179,7 @@ read_kind(Outcome *outcome)
 	if (kind != NULL)
 	{
 		outcome->reward = kind->reward;
+		outcome->harm = kind->harm;
 		outcome->opt_out = kind->opt_out;
 		return learning;
 	}
@@ -205,14 +207,15 @@ record(const Outcome *outcome, int64 outcome_id)
 		CStringGetTextDatum(outcome->agent),
 		CStringGetTextDatum(outcome->outcome),
 		Float8GetDatum(outcome->reward),
+		Float8GetDatum(outcome->harm),
 		Float8GetDatum(outcome->value),
 		TimestampTzGetDatum(outcome->occurred_at),
 		CStringGetTextDatum(GetUserNameFromId(GetSessionUserId(), false))
 	};
-	char		nulls[] = "         ";
+	char		nulls[] = "          ";
 
 	if (!outcome->has_value)
-		nulls[6] = 'n';
+		nulls[7] = 'n';
 	return xs_execute(&insert_outcome, values, nulls, XS_WRITE, 0) == 1;
 }
 

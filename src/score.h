@@ -12,17 +12,19 @@
  * Fills mean, sd and probability of the allowed candidates: shared are the first
  * dim - ntail features, the rest is each candidate's tail.  Then draws with the
  * decision's id and fills everything of the decision that follows from it,
- * product to contributions.  decision_id, cohort and candidates must be set.
+ * product to forecasts.  decision_id, cohort, segment and candidates must be set.
  *
- * A pure function of policy, model, features, candidates and id: replay calls it
- * with what the journal holds.
+ * A pure function of policy, model, features, candidates and id, from which the
+ * time of the decision follows: replay calls it with what the journal holds.
  */
 extern void xs_score_and_draw(const XsPolicy *policy, const XsModel *model, const float4 *shared,
 							  XsCandidate *candidates, XsDecision *decision);
 
-/* The probabilities alone, for xsell_rank; expected[] by candidate (0 if excluded). */
-extern void xs_score_only(const XsPolicy *policy, const XsModel *model, const float4 *shared,
-						  const char *cohort, XsCandidate *candidates, int ncandidates,
-						  double *expected);
+/*
+ * The probabilities alone, for xsell_rank, as of a time; cohort, segment and
+ * ncandidates of the decision must be set.  expected[] by candidate (0 if excluded).
+ */
+extern void xs_score_only(const XsPolicy *policy, const XsModel *model, const float4 *shared, TimestampTz at,
+						  XsCandidate *candidates, const XsDecision *decision, double *expected);
 
 #endif

@@ -21,6 +21,8 @@ CREATE TYPE @extschema@.xsell_decision AS (
 	candidates				@extschema@.xsell_candidates,
 	contribution_columns	smallint[],
 	contributions			real[],
+	segment					text,
+	forecasts				real[],
 	overrides				text[],
 	reads					jsonb,
 	request_key				text

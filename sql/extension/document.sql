@@ -223,9 +223,9 @@ BEGIN
 
 	-- Publishing nothing new, the trigger waits for others who publish, and keeps them out.
 	UPDATE xsell.agent a SET agent = a.agent WHERE false;
-	IF NOT given -> 'agent' ? 'seed' AND EXISTS (SELECT FROM xsell.agent a WHERE a.agent = name) THEN
-		given := jsonb_set(given, '{agent,seed}', (SELECT to_jsonb(a.seed) FROM xsell.agent a WHERE a.agent = name));
-	END IF;
+	-- What has a default that differs each time stays as it is.
+	given := coalesce((SELECT jsonb_set(given, '{agent}', jsonb_build_object('seed', a.seed, 'schedule_since', a.schedule_since) || (given -> 'agent'))
+						 FROM xsell.agent a WHERE a.agent = name AND jsonb_typeof(given -> 'agent') = 'object'), given);
 
 	-- One statement, at whose end the trigger checks and publishes all of it.
 	SELECT jsonb_object_agg(p.part, xsell.document_rows(given, p.member, p.part, p.key, name)) INTO checked FROM xsell.policy_parts() p;

@@ -105,6 +105,8 @@ CREATE TABLE xsell.decision (
 	candidates			@extschema@.xsell_candidates NOT NULL,
 	contribution_columns	smallint[],
 	contributions		real[],
+	segment				text,
+	forecasts			real[],
 	overrides			text[],
 	reads				jsonb,
 	request_key			text,
@@ -133,6 +135,8 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.decision.candidates IS 'Every candidate: prediction and probability, or the reason of exclusion';
 	COMMENT ON COLUMN xsell.decision.contribution_columns IS 'Features, numbered from 0, that contributed most to the linear predictor';
 	COMMENT ON COLUMN xsell.decision.contributions IS 'What they contributed';
+	COMMENT ON COLUMN xsell.decision.segment IS 'The customer''s segment, if the agent has one';
+	COMMENT ON COLUMN xsell.decision.forecasts IS 'Rates expected of the arm drawn: by the propensity or prior rate, by the product''s rate, by its rate in the segment, by the features; NaN where there is none';
 	COMMENT ON COLUMN xsell.decision.overrides IS 'Overrides by people that had an effect';
 	COMMENT ON COLUMN xsell.decision.reads IS 'What failed conditions read, columns, market.NAME and context.KEY, with their values as text';
 	COMMENT ON COLUMN xsell.decision.request_key IS 'The caller''s key of the request, by which a repeat is recognised';
@@ -148,6 +152,7 @@ CREATE TABLE xsell.outcome (
 	agent			text NOT NULL,
 	outcome			text NOT NULL,
 	reward			float8 NOT NULL,
+	harm			float8 NOT NULL DEFAULT 0,
 	value			float8,
 	occurred_at		timestamptz NOT NULL,
 	recorded_by		text NOT NULL,
@@ -162,6 +167,7 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.outcome.agent IS 'Its agent';
 	COMMENT ON COLUMN xsell.outcome.outcome IS 'Kind of outcome: conversion, decline, or one of xsell.outcome_kind';
 	COMMENT ON COLUMN xsell.outcome.reward IS 'What it is worth to the learner, in [0,1]';
+	COMMENT ON COLUMN xsell.outcome.harm IS 'How bad it is, in [0,1]';
 	COMMENT ON COLUMN xsell.outcome.value IS 'Value in the bank''s own unit, if it was given';
 	COMMENT ON COLUMN xsell.outcome.occurred_at IS 'When it happened';
 	COMMENT ON COLUMN xsell.outcome.recorded_by IS 'Session user';
@@ -172,7 +178,9 @@ CREATE TABLE xsell.experience (
 	model_version	bigint NOT NULL,
 	agent			text NOT NULL,
 	reward			float8 NOT NULL,
+	harm			float8 NOT NULL DEFAULT 0,
 	previous		float8,
+	previous_harm	float8,
 	PRIMARY KEY (decision_id, model_version)
 )
 $ddl$;
@@ -182,7 +190,9 @@ $ddl$;
 	COMMENT ON COLUMN xsell.experience.model_version IS 'Version of the evidence that learned it first';
 	COMMENT ON COLUMN xsell.experience.agent IS 'Its agent';
 	COMMENT ON COLUMN xsell.experience.reward IS 'Reward that counts from this version on';
+	COMMENT ON COLUMN xsell.experience.harm IS 'Harm that counts from this version on';
 	COMMENT ON COLUMN xsell.experience.previous IS 'Reward that counted before and was taken back; NULL: the decision was new';
+	COMMENT ON COLUMN xsell.experience.previous_harm IS 'Harm that counted before and was taken back; NULL: the decision was new';
 
 	EXECUTE $ddl$
 CREATE TABLE xsell.evidence (
@@ -193,6 +203,8 @@ CREATE TABLE xsell.evidence (
 	model_version	bigint NOT NULL,
 	beta			@extschema@.xsell_beta NOT NULL,
 	glm				@extschema@.xsell_glm NOT NULL,
+	score			@extschema@.xsell_score NOT NULL,
+	harm			@extschema@.xsell_beta NOT NULL,
 	PRIMARY KEY (agent, product, encoding, bucket)
 ) WITH (toast_tuple_target = 8160)
 $ddl$;
@@ -207,6 +219,27 @@ $ddl$;
 	COMMENT ON COLUMN xsell.evidence.model_version IS 'Version that changed it last';
 	COMMENT ON COLUMN xsell.evidence.beta IS 'Sums without features';
 	COMMENT ON COLUMN xsell.evidence.glm IS 'Sums over the features';
+	COMMENT ON COLUMN xsell.evidence.score IS 'How well the logged forecasts predicted the rewards';
+	COMMENT ON COLUMN xsell.evidence.harm IS 'Sums of the harm of outcomes, in the place of rewards';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.segment_evidence (
+	agent			text NOT NULL,
+	product			text NOT NULL,
+	segment			text NOT NULL,
+	bucket			date NOT NULL,
+	model_version	bigint NOT NULL,
+	beta			@extschema@.xsell_beta NOT NULL,
+	PRIMARY KEY (agent, product, segment, bucket)
+)
+$ddl$;
+	COMMENT ON TABLE xsell.segment_evidence IS 'Exact sums of rewards by segment, of decisions that logged one, by week of the decision';
+	COMMENT ON COLUMN xsell.segment_evidence.agent IS 'The agent that learned';
+	COMMENT ON COLUMN xsell.segment_evidence.product IS 'The product offered';
+	COMMENT ON COLUMN xsell.segment_evidence.segment IS 'The customers'' segment: decision.segment';
+	COMMENT ON COLUMN xsell.segment_evidence.bucket IS 'Monday, UTC, of the week of the decisions';
+	COMMENT ON COLUMN xsell.segment_evidence.model_version IS 'Version that changed it last';
+	COMMENT ON COLUMN xsell.segment_evidence.beta IS 'Sums of their rewards';
 
 	EXECUTE $ddl$
 CREATE TABLE xsell.learner (
@@ -237,6 +270,95 @@ $ddl$;
 	COMMENT ON TABLE xsell.late IS 'Decisions recorded out of order, to be learned by id';
 	COMMENT ON COLUMN xsell.late.decision_id IS 'The decision';
 	COMMENT ON COLUMN xsell.late.agent IS 'Its agent';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.refit (
+	agent			text NOT NULL,
+	refit			bigint NOT NULL,
+	model_version	bigint NOT NULL,
+	policy_version	integer NOT NULL,
+	encoding		integer NOT NULL,
+	since			date,
+	decisions		bigint NOT NULL,
+	passes			integer NOT NULL,
+	movement		float8 NOT NULL,
+	started_at		timestamptz NOT NULL,
+	finished_at		timestamptz NOT NULL,
+	refitted_by		text NOT NULL,
+	PRIMARY KEY (agent, refit)
+)
+$ddl$;
+	COMMENT ON TABLE xsell.refit IS 'Candidates of xsell_refit: all experience of a model version, linearised anew';
+	COMMENT ON COLUMN xsell.refit.agent IS 'The agent';
+	COMMENT ON COLUMN xsell.refit.refit IS 'Number, from 1';
+	COMMENT ON COLUMN xsell.refit.model_version IS 'The version whose experience it was made from; what was learned later counts on top';
+	COMMENT ON COLUMN xsell.refit.policy_version IS 'Policy under which it was made';
+	COMMENT ON COLUMN xsell.refit.encoding IS 'Layout of its coefficients';
+	COMMENT ON COLUMN xsell.refit.since IS 'First week that it linearised anew, if decisions of earlier weeks are not all in the log any more; what was learned from these stays as it is. NULL: all weeks';
+	COMMENT ON COLUMN xsell.refit.decisions IS 'Decisions linearised';
+	COMMENT ON COLUMN xsell.refit.passes IS 'Passes over the experience';
+	COMMENT ON COLUMN xsell.refit.movement IS 'How far the last pass moved a coefficient at most, in posterior standard deviations; below 0.01 it has settled';
+	COMMENT ON COLUMN xsell.refit.started_at IS 'When it was begun';
+	COMMENT ON COLUMN xsell.refit.finished_at IS 'When it was done';
+	COMMENT ON COLUMN xsell.refit.refitted_by IS 'Session user';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.refit_mean (
+	agent			text NOT NULL,
+	refit			bigint NOT NULL,
+	product			text NOT NULL,
+	mean			float8[] NOT NULL,
+	PRIMARY KEY (agent, refit, product)
+)
+$ddl$;
+	COMMENT ON TABLE xsell.refit_mean IS 'Coefficients at which a refit''s evidence is linearised';
+	COMMENT ON COLUMN xsell.refit_mean.agent IS 'The agent';
+	COMMENT ON COLUMN xsell.refit_mean.refit IS 'The refit';
+	COMMENT ON COLUMN xsell.refit_mean.product IS 'The product';
+	COMMENT ON COLUMN xsell.refit_mean.mean IS 'By column of the layout';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.refit_evidence (
+	agent			text NOT NULL,
+	refit			bigint NOT NULL,
+	product			text NOT NULL,
+	encoding		integer NOT NULL,
+	bucket			date NOT NULL,
+	before			@extschema@.xsell_glm,
+	after			@extschema@.xsell_glm,
+	PRIMARY KEY (agent, refit, product, encoding, bucket)
+)
+$ddl$;
+	EXECUTE 'ALTER TABLE xsell.refit_evidence ALTER COLUMN before SET STORAGE EXTERNAL, ALTER COLUMN after SET STORAGE EXTERNAL';
+	COMMENT ON TABLE xsell.refit_evidence IS 'What a refit changes: models are made from xsell.evidence - before + after';
+	COMMENT ON COLUMN xsell.refit_evidence.agent IS 'The agent';
+	COMMENT ON COLUMN xsell.refit_evidence.refit IS 'The refit';
+	COMMENT ON COLUMN xsell.refit_evidence.product IS 'The product offered';
+	COMMENT ON COLUMN xsell.refit_evidence.encoding IS 'Layout of the features summed';
+	COMMENT ON COLUMN xsell.refit_evidence.bucket IS 'Monday, UTC, of the week of the decisions';
+	COMMENT ON COLUMN xsell.refit_evidence.before IS 'xsell.evidence.glm when the refit was made';
+	COMMENT ON COLUMN xsell.refit_evidence.after IS 'The same decisions, linearised anew, in the refit''s layout';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.promotion (
+	agent			text NOT NULL,
+	model_version	bigint NOT NULL,
+	refit			bigint NOT NULL,
+	rolls_back		bigint,
+	reason			text,
+	promoted_at		timestamptz NOT NULL,
+	promoted_by		text NOT NULL,
+	PRIMARY KEY (agent, model_version)
+)
+$ddl$;
+	COMMENT ON TABLE xsell.promotion IS 'Which refit was in effect from which model version on; append-only';
+	COMMENT ON COLUMN xsell.promotion.agent IS 'The agent';
+	COMMENT ON COLUMN xsell.promotion.model_version IS 'First version made with it';
+	COMMENT ON COLUMN xsell.promotion.refit IS 'The refit; 0: none';
+	COMMENT ON COLUMN xsell.promotion.rolls_back IS 'The promotion, by its model version, that this one undid; NULL: none';
+	COMMENT ON COLUMN xsell.promotion.reason IS 'Why, for the record';
+	COMMENT ON COLUMN xsell.promotion.promoted_at IS 'When';
+	COMMENT ON COLUMN xsell.promotion.promoted_by IS 'Session user';
 
 	EXECUTE format($ddl$
 CREATE TABLE xsell.contact (

@@ -27,15 +27,30 @@ CREATE TABLE xsell.agent (
 	customer_table	regclass NOT NULL,
 	customer_key	text NOT NULL,
 	status			text NOT NULL DEFAULT 'live' CHECK (status IN ('live', 'paused', 'draft')),
-	oracle			text NOT NULL DEFAULT 'logistic' CHECK (oracle IN ('beta', 'linear', 'logistic')),
-	strategy		text NOT NULL DEFAULT 'thompson' CHECK (strategy IN ('epsilon_greedy', 'ucb', 'thompson', 'uniform')),
+	oracle			text NOT NULL DEFAULT 'logistic' CHECK (oracle IN ('beta', 'segment', 'linear', 'logistic', 'auto')),
+	segment			text,
+	strategy		text NOT NULL DEFAULT 'thompson'
+		CHECK (strategy IN ('greedy', 'epsilon_greedy', 'ucb', 'thompson', 'softmax', 'squarecb', 'uniform')),
 	epsilon			float8 NOT NULL DEFAULT 0.1 CHECK (epsilon BETWEEN 0 AND 1),
+	epsilon_end		float8 CONSTRAINT agent_epsilon_end_check CHECK (epsilon_end > 0 AND epsilon_end <= epsilon),
+	epsilon_different	boolean NOT NULL DEFAULT false,
 	ucb_width		float8 NOT NULL DEFAULT 1 CHECK (ucb_width BETWEEN 0 AND 100),
-	posterior_scale	float8 NOT NULL DEFAULT 0.5 CHECK (posterior_scale BETWEEN 0.001 AND 100),
+	posterior_scale	float8 NOT NULL DEFAULT 0.25 CHECK (posterior_scale BETWEEN 0.001 AND 100),
+	softmax_temperature	float8 NOT NULL DEFAULT 0.01 CHECK (softmax_temperature BETWEEN 1e-9 AND 1e9),
+	squarecb_gamma	float8 NOT NULL DEFAULT 20 CHECK (squarecb_gamma BETWEEN 1e-9 AND 1e9),
 	floor			float8 NOT NULL DEFAULT 0.02 CHECK (floor > 0 AND floor < 1),
+	floor_end		float8 CONSTRAINT agent_floor_end_check CHECK (floor_end > 0 AND floor_end <= floor),
+	schedule		text NOT NULL DEFAULT 'evidence' CHECK (schedule IN ('constant', 'time', 'count', 'evidence')),
+	schedule_half	float8 DEFAULT 150 CHECK (schedule_half BETWEEN 1e-9 AND 1e9),
+	schedule_since	timestamptz NOT NULL DEFAULT pg_catalog.now() CHECK (isfinite(schedule_since)),
 	neutral_rate	float8 NOT NULL DEFAULT 0.05 CHECK (neutral_rate > 0 AND neutral_rate < 1),
 	prior_strength	float8 NOT NULL DEFAULT 20 CHECK (prior_strength BETWEEN 0.001 AND 1e9),
 	prior_precision	float8 NOT NULL DEFAULT 5 CHECK (prior_precision BETWEEN 0.001 AND 1e9),
+	pooling			float8 NOT NULL DEFAULT 0.5 CHECK (pooling >= 0 AND pooling < 1),
+	half_life		interval CHECK (half_life > '0 seconds' AND half_life <= '1000 years'),
+	evidence_window	interval CHECK (evidence_window > '0 seconds' AND evidence_window <= '1000 years'),
+	harm_rate		float8 NOT NULL DEFAULT 0.005 CHECK (harm_rate > 0 AND harm_rate < 1),
+	harm_price		float8 NOT NULL DEFAULT 1 CHECK (harm_price BETWEEN 0 AND 1e9),
 	learning		text NOT NULL DEFAULT 'online' CHECK (learning IN ('online', 'deferred', 'off')),
 	control_share	float8 NOT NULL DEFAULT 0 CHECK (control_share BETWEEN 0 AND 1),
 	routing			text,
@@ -43,21 +58,37 @@ CREATE TABLE xsell.agent (
 	top_n			integer CHECK (top_n BETWEEN 1 AND 4096),
 	explore_below	float8 NOT NULL DEFAULT 0 CHECK (explore_below >= 0 AND explore_below < 1),
 	similarity		text[] CHECK (array_position(similarity, NULL) IS NULL),
-	seed			bigint NOT NULL DEFAULT pg_catalog.hashtextextended(pg_catalog.gen_random_uuid()::text, 0)
+	seed			bigint NOT NULL DEFAULT pg_catalog.hashtextextended(pg_catalog.gen_random_uuid()::text, 0),
+	CONSTRAINT agent_schedule_needs_half CHECK (schedule = 'constant' OR schedule_half IS NOT NULL),
+	CONSTRAINT agent_end_needs_schedule CHECK (schedule <> 'constant' OR (epsilon_end IS NULL AND floor_end IS NULL))
 );
 COMMENT ON TABLE xsell.agent IS 'A configured decision maker';
 COMMENT ON COLUMN xsell.agent.customer_table IS 'Table or view whose rows describe customers; expressions are checked against it';
 COMMENT ON COLUMN xsell.agent.customer_key IS 'Expression over the customer row: the key under which the journal knows the customer';
 COMMENT ON COLUMN xsell.agent.status IS 'live; paused: every decision is "no offer", or the fallback; draft: xsell_rank and xsell_why work, decisions are refused';
-COMMENT ON COLUMN xsell.agent.oracle IS 'Value model: beta (no features), linear, logistic';
+COMMENT ON COLUMN xsell.agent.oracle IS 'Value model: beta (a rate per product), segment (a rate per product and segment), linear or logistic (features), auto (the one of beta, segment and logistic that has forecast best)';
+COMMENT ON COLUMN xsell.agent.segment IS 'Text expression: the customer''s segment, of which 200 bytes count; logged with each decision. NULL: none';
 COMMENT ON COLUMN xsell.agent.strategy IS 'How predictions become action probabilities';
-COMMENT ON COLUMN xsell.agent.epsilon IS 'epsilon_greedy: share of decisions drawn uniformly over all allowed arms';
+COMMENT ON COLUMN xsell.agent.epsilon IS 'epsilon_greedy: share of decisions drawn uniformly';
+COMMENT ON COLUMN xsell.agent.epsilon_end IS 'What epsilon decays to by the schedule; NULL: it stays as it is';
+COMMENT ON COLUMN xsell.agent.epsilon_different IS 'epsilon_greedy: epsilon is spread over all allowed arms but the best; false: over all';
 COMMENT ON COLUMN xsell.agent.ucb_width IS 'ucb: posterior standard deviations above the mean';
-COMMENT ON COLUMN xsell.agent.posterior_scale IS 'thompson: factor on the posterior standard deviation';
+COMMENT ON COLUMN xsell.agent.posterior_scale IS 'thompson: factor on the posterior standard deviation, about the expected rate';
+COMMENT ON COLUMN xsell.agent.softmax_temperature IS 'softmax: in the unit of the expected reward; arms that differ by this much differ in probability by a factor of 2.7';
+COMMENT ON COLUMN xsell.agent.squarecb_gamma IS 'squarecb: how fast exploration ends; times the square root of the decisions learned, per mean reward';
 COMMENT ON COLUMN xsell.agent.floor IS 'Share of every decision spread uniformly over the allowed arms, whatever the strategy';
-COMMENT ON COLUMN xsell.agent.neutral_rate IS 'Conversion rate believed of an offer without propensity and evidence';
-COMMENT ON COLUMN xsell.agent.prior_strength IS 'beta: observations that the prior is worth';
+COMMENT ON COLUMN xsell.agent.floor_end IS 'What the floor decays to by the schedule; NULL: a tenth of it';
+COMMENT ON COLUMN xsell.agent.schedule IS 'What epsilon and floor decay with: time (days since schedule_since), count (decisions that the agent has learned), evidence (learned decisions per allowed arm, on average); constant: nothing';
+COMMENT ON COLUMN xsell.agent.schedule_half IS 'After so many days, or decisions, they have halved';
+COMMENT ON COLUMN xsell.agent.schedule_since IS 'schedule time: when the decay begins';
+COMMENT ON COLUMN xsell.agent.neutral_rate IS 'Conversion rate believed of an offer without propensity, prior_rate and evidence';
+COMMENT ON COLUMN xsell.agent.prior_strength IS 'beta, segment: observations that the prior is worth';
 COMMENT ON COLUMN xsell.agent.prior_precision IS 'linear, logistic: prior precision of feature weights';
+COMMENT ON COLUMN xsell.agent.pooling IS 'With similarity: share of what is believed of a product before evidence that is learned from similar ones';
+COMMENT ON COLUMN xsell.agent.half_life IS 'Evidence of this age counts half; NULL: all the same. Nothing is lost: it can be changed back';
+COMMENT ON COLUMN xsell.agent.evidence_window IS 'Only evidence of this time counts; NULL: all. Nothing is lost: it can be changed back';
+COMMENT ON COLUMN xsell.agent.harm_rate IS 'Harm per decision believed of an offer without evidence';
+COMMENT ON COLUMN xsell.agent.harm_price IS 'What a harm of 1 costs, in the unit of value';
 COMMENT ON COLUMN xsell.agent.learning IS 'online: xsell_reward learns at once; deferred: xsell_learn() does; off: nothing learns';
 COMMENT ON COLUMN xsell.agent.control_share IS 'Share of customers, by a stable hash of the key, whose offers are drawn uniformly';
 COMMENT ON COLUMN xsell.agent.routing IS 'Text expression: the channel that the customer prefers, used where a call names none; where it yields NULL, no channel is. NULL: the default channels of the call''s mode, else the agent chooses';
@@ -101,21 +132,32 @@ CREATE TABLE xsell.offer (
 	product		text NOT NULL,
 	propensity	text,
 	propensity_version	text,
+	prior_rate	float8 CHECK (prior_rate > 0 AND prior_rate < 1),
+	prior_strength	float8 CHECK (prior_strength BETWEEN 0.001 AND 1e9),
 	value		text,
+	lever		text,
 	cost		text,
 	held		text,
 	max_share	float8 CHECK (max_share > 0 AND max_share <= 1),
+	ramp_share	float8 CHECK (ramp_share > 0 AND ramp_share < 1),
+	ramp_until	integer CHECK (ramp_until > 0),
 	active		boolean NOT NULL DEFAULT true,
 	valid		tstzrange NOT NULL DEFAULT '(,)',
-	PRIMARY KEY (agent, product)
+	PRIMARY KEY (agent, product),
+	CONSTRAINT offer_ramp_needs_both CHECK ((ramp_share IS NULL) = (ramp_until IS NULL))
 );
 COMMENT ON TABLE xsell.offer IS 'A product that an agent may offer';
-COMMENT ON COLUMN xsell.offer.propensity IS 'Numeric expression in [0,1]: the existing uptake score, used as prior; NULL: none';
-COMMENT ON COLUMN xsell.offer.propensity_version IS 'Which version of the scoring model that is, for the record';
+COMMENT ON COLUMN xsell.offer.propensity IS 'Numeric expression in [0,1]: the existing uptake score, used as prior; anything else counts as missing. NULL: none';
+COMMENT ON COLUMN xsell.offer.propensity_version IS 'Which version of the scoring model that is; another version is another score, to be calibrated anew. NULL: the expression tells';
+COMMENT ON COLUMN xsell.offer.prior_rate IS 'Conversion rate believed where there is no propensity and no evidence; NULL: the agent''s neutral_rate';
+COMMENT ON COLUMN xsell.offer.prior_strength IS 'beta, segment: observations that the prior is worth; NULL: the agent''s';
 COMMENT ON COLUMN xsell.offer.value IS 'Numeric expression >= 0: worth of a conversion; NULL: 1';
+COMMENT ON COLUMN xsell.offer.lever IS 'Numeric expression > 0: business weight, which multiplies the value; NULL: 1';
 COMMENT ON COLUMN xsell.offer.cost IS 'Numeric expression: cost of making the offer; NULL: 0';
 COMMENT ON COLUMN xsell.offer.held IS 'Boolean expression: the customer has the product already, so it is not offered; NULL: not checked';
 COMMENT ON COLUMN xsell.offer.max_share IS 'Diversity: the product is not offered while it has had more than this share of the agent''s learned offers of the last four weeks, once these are 100';
+COMMENT ON COLUMN xsell.offer.ramp_share IS 'New product: at first at most this share of a decision''s probability, where other products are allowed; NULL: no limit';
+COMMENT ON COLUMN xsell.offer.ramp_until IS 'The limit grows with each decision learned about the product, and ends after so many';
 COMMENT ON COLUMN xsell.offer.active IS 'Inactive offers are never made';
 COMMENT ON COLUMN xsell.offer.valid IS 'When the offer may be made';
 
@@ -243,12 +285,14 @@ CREATE TABLE xsell.outcome_kind (
 	engagement	boolean NOT NULL DEFAULT false,
 	undelivered	boolean NOT NULL DEFAULT false,
 	opt_out		text CHECK (opt_out IN ('channel', 'all')),
+	harm		float8 NOT NULL DEFAULT 0 CHECK (harm BETWEEN 0 AND 1),
 	PRIMARY KEY (agent, outcome)
 );
 COMMENT ON TABLE xsell.outcome_kind IS 'Outcomes that xsell_reward accepts besides "conversion" (reward 1) and "decline" (reward 0), which every agent has';
 COMMENT ON COLUMN xsell.outcome_kind.engagement IS 'The customer engaged: see xsell.cap.engaged; a conversion always does';
 COMMENT ON COLUMN xsell.outcome_kind.undelivered IS 'The offer did not reach the customer: it uses up no cap, and is not ignored';
 COMMENT ON COLUMN xsell.outcome_kind.opt_out IS 'The customer withdraws consent to the offer''s channel, or to all, for the channel''s purpose';
+COMMENT ON COLUMN xsell.outcome_kind.harm IS 'How bad the outcome is, in [0,1]: 1 for a complaint, say; a decision counts its worst outcome, and xsell.agent.harm_price prices it';
 COMMENT ON COLUMN xsell.outcome_kind.reward IS 'What the outcome is worth to the learner, in [0,1]; a decision counts its best outcome';
 
 CREATE TABLE xsell.policy (
@@ -318,7 +362,7 @@ SELECT o.agent, o.product, s.similar_by
 FROM xsell.offer o JOIN xsell.agent a USING (agent) JOIN xsell.product p USING (product)
 CROSS JOIN LATERAL (SELECT jsonb_object_agg(k, (p.attributes || jsonb_build_object('credit', p.credit))->k) AS similar_by FROM unnest(a.similarity) k) s
 WHERE a.similarity IS NOT NULL;
-COMMENT ON VIEW xsell.product_group IS 'Offers and the attributes by which an agent takes products for similar: equal values, similar products';
+COMMENT ON VIEW xsell.product_group IS 'Offers and the attributes by which an agent takes products for similar: equal values, similar products; null is equal to nothing';
 
 CREATE FUNCTION xsell.publish() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME', 'xsell_publish';

@@ -1,6 +1,6 @@
 /*
- * types.sql: the states xsell_beta and xsell_glm, their operators, aggregates
- * and accessors.
+ * types.sql: the states xsell_beta, xsell_glm and xsell_score, their operators,
+ * aggregates and accessors.
  *
  * Everything here is a pure function of its arguments, and none of it depends
  * on the order of rows.  The aggregates' state type is the SQL type itself.
@@ -289,3 +289,120 @@ COMMENT ON FUNCTION @extschema@.xsell_trials(@extschema@.xsell_glm) IS 'Sum of w
 CREATE FUNCTION @extschema@.xsell_successes(@extschema@.xsell_glm) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_glm_successes';
 COMMENT ON FUNCTION @extschema@.xsell_successes(@extschema@.xsell_glm) IS 'Sum of weight times reward';
+
+/* ---- xsell_score ---- */
+
+CREATE TYPE @extschema@.xsell_score;
+
+CREATE FUNCTION @extschema@.xsell_score_in(cstring) RETURNS @extschema@.xsell_score
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_in';
+COMMENT ON FUNCTION @extschema@.xsell_score_in(cstring) IS 'I/O';
+
+CREATE FUNCTION @extschema@.xsell_score_out(@extschema@.xsell_score) RETURNS cstring
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_out';
+COMMENT ON FUNCTION @extschema@.xsell_score_out(@extschema@.xsell_score) IS 'I/O';
+
+CREATE FUNCTION @extschema@.xsell_score_recv(internal) RETURNS @extschema@.xsell_score
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_recv';
+COMMENT ON FUNCTION @extschema@.xsell_score_recv(internal) IS 'I/O';
+
+CREATE FUNCTION @extschema@.xsell_score_send(@extschema@.xsell_score) RETURNS bytea
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_send';
+COMMENT ON FUNCTION @extschema@.xsell_score_send(@extschema@.xsell_score) IS 'I/O';
+
+CREATE TYPE @extschema@.xsell_score (
+	INPUT = @extschema@.xsell_score_in, OUTPUT = @extschema@.xsell_score_out,
+	RECEIVE = @extschema@.xsell_score_recv, SEND = @extschema@.xsell_score_send,
+	INTERNALLENGTH = 280, ALIGNMENT = double, STORAGE = plain
+);
+COMMENT ON TYPE @extschema@.xsell_score IS 'How well forecasts of rewards predicted them: exact sums of log loss and Brier score, per forecaster';
+
+CREATE FUNCTION @extschema@.xsell_score_add(state @extschema@.xsell_score, forecasts real[], reward float8) RETURNS @extschema@.xsell_score
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_add';
+COMMENT ON FUNCTION @extschema@.xsell_score_add(@extschema@.xsell_score, real[], float8) IS 'The state with one more observation; NULL state: the first; NULL forecasts or reward: unchanged';
+
+CREATE FUNCTION @extschema@.xsell_score_add(state @extschema@.xsell_score, forecasts real[], reward float8, weight float8) RETURNS @extschema@.xsell_score
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_add_weighted';
+COMMENT ON FUNCTION @extschema@.xsell_score_add(@extschema@.xsell_score, real[], float8, float8) IS 'The state with one more weighted observation; NULL state: the first; NULL forecasts, reward or weight: unchanged';
+
+CREATE FUNCTION @extschema@.xsell_score_merge(@extschema@.xsell_score, @extschema@.xsell_score) RETURNS @extschema@.xsell_score
+	LANGUAGE C IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_merge';
+COMMENT ON FUNCTION @extschema@.xsell_score_merge(@extschema@.xsell_score, @extschema@.xsell_score) IS 'The observations of both states together; NULL: none';
+
+CREATE FUNCTION @extschema@.xsell_score_plus(@extschema@.xsell_score, @extschema@.xsell_score) RETURNS @extschema@.xsell_score
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_merge';
+COMMENT ON FUNCTION @extschema@.xsell_score_plus(@extschema@.xsell_score, @extschema@.xsell_score) IS 'Implementation of + operator';
+
+CREATE FUNCTION @extschema@.xsell_score_minus(@extschema@.xsell_score, @extschema@.xsell_score) RETURNS @extschema@.xsell_score
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_minus';
+COMMENT ON FUNCTION @extschema@.xsell_score_minus(@extschema@.xsell_score, @extschema@.xsell_score) IS 'Implementation of - operator';
+
+CREATE FUNCTION @extschema@.xsell_score_eq(@extschema@.xsell_score, @extschema@.xsell_score) RETURNS boolean
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_eq';
+COMMENT ON FUNCTION @extschema@.xsell_score_eq(@extschema@.xsell_score, @extschema@.xsell_score) IS 'Implementation of = operator';
+
+CREATE FUNCTION @extschema@.xsell_score_ne(@extschema@.xsell_score, @extschema@.xsell_score) RETURNS boolean
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_ne';
+COMMENT ON FUNCTION @extschema@.xsell_score_ne(@extschema@.xsell_score, @extschema@.xsell_score) IS 'Implementation of <> operator';
+
+CREATE FUNCTION @extschema@.xsell_score_hash(@extschema@.xsell_score) RETURNS integer
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_hash';
+COMMENT ON FUNCTION @extschema@.xsell_score_hash(@extschema@.xsell_score) IS 'Hash';
+
+CREATE FUNCTION @extschema@.xsell_score_hash_extended(@extschema@.xsell_score, bigint) RETURNS bigint
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_score_hash_extended';
+COMMENT ON FUNCTION @extschema@.xsell_score_hash_extended(@extschema@.xsell_score, bigint) IS 'Hash';
+
+CREATE OPERATOR @extschema@.+ (
+	LEFTARG = @extschema@.xsell_score, RIGHTARG = @extschema@.xsell_score, FUNCTION = @extschema@.xsell_score_plus,
+	COMMUTATOR = OPERATOR(@extschema@.+)
+);
+COMMENT ON OPERATOR @extschema@.+ (@extschema@.xsell_score, @extschema@.xsell_score) IS 'The observations of both states together';
+
+CREATE OPERATOR @extschema@.- (
+	LEFTARG = @extschema@.xsell_score, RIGHTARG = @extschema@.xsell_score, FUNCTION = @extschema@.xsell_score_minus
+);
+COMMENT ON OPERATOR @extschema@.- (@extschema@.xsell_score, @extschema@.xsell_score) IS 'The left state without the observations of the right one, which it must hold';
+
+CREATE OPERATOR @extschema@.= (
+	LEFTARG = @extschema@.xsell_score, RIGHTARG = @extschema@.xsell_score, FUNCTION = @extschema@.xsell_score_eq,
+	COMMUTATOR = OPERATOR(@extschema@.=), NEGATOR = OPERATOR(@extschema@.<>),
+	RESTRICT = eqsel, JOIN = eqjoinsel, HASHES
+);
+COMMENT ON OPERATOR @extschema@.= (@extschema@.xsell_score, @extschema@.xsell_score) IS 'The same state, exactly';
+
+CREATE OPERATOR @extschema@.<> (
+	LEFTARG = @extschema@.xsell_score, RIGHTARG = @extschema@.xsell_score, FUNCTION = @extschema@.xsell_score_ne,
+	COMMUTATOR = OPERATOR(@extschema@.<>), NEGATOR = OPERATOR(@extschema@.=),
+	RESTRICT = neqsel, JOIN = neqjoinsel
+);
+COMMENT ON OPERATOR @extschema@.<> (@extschema@.xsell_score, @extschema@.xsell_score) IS 'Not the same state';
+
+CREATE OPERATOR CLASS @extschema@.xsell_score_hash_ops DEFAULT FOR TYPE @extschema@.xsell_score USING hash AS
+	OPERATOR 1 @extschema@.= (@extschema@.xsell_score, @extschema@.xsell_score),
+	FUNCTION 1 @extschema@.xsell_score_hash(@extschema@.xsell_score),
+	FUNCTION 2 @extschema@.xsell_score_hash_extended(@extschema@.xsell_score, bigint);
+COMMENT ON OPERATOR CLASS @extschema@.xsell_score_hash_ops USING hash IS 'Grouping, hash joins and comparison of rows';
+
+CREATE AGGREGATE @extschema@.xsell_score_agg(forecasts real[], reward float8) (
+	SFUNC = @extschema@.xsell_score_add, STYPE = @extschema@.xsell_score, SSPACE = 280,
+	COMBINEFUNC = @extschema@.xsell_score_merge, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE @extschema@.xsell_score_agg(real[], float8) IS 'Scores of forecasts against rewards in [0,1]; rows with NULL forecasts or reward are skipped';
+
+CREATE AGGREGATE @extschema@.xsell_score_agg(forecasts real[], reward float8, weight float8) (
+	SFUNC = @extschema@.xsell_score_add, STYPE = @extschema@.xsell_score, SSPACE = 280,
+	COMBINEFUNC = @extschema@.xsell_score_merge, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE @extschema@.xsell_score_agg(real[], float8, float8) IS 'Scores of forecasts against weighted rewards in [0,1]; rows with NULL are skipped';
+
+CREATE AGGREGATE @extschema@.xsell_merge_agg(state @extschema@.xsell_score) (
+	SFUNC = @extschema@.xsell_score_merge, STYPE = @extschema@.xsell_score, SSPACE = 280,
+	COMBINEFUNC = @extschema@.xsell_score_merge, PARALLEL = SAFE
+);
+COMMENT ON AGGREGATE @extschema@.xsell_merge_agg(@extschema@.xsell_score) IS 'The observations of all states together';
+
+CREATE FUNCTION @extschema@.xsell_score_summary(score @extschema@.xsell_score)
+	RETURNS TABLE (forecaster text, n bigint, missing bigint, rate float8, forecast float8, log_loss float8, brier float8, gain float8)
+	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 4 AS 'MODULE_PATHNAME', 'xsell_score_summary';
+COMMENT ON FUNCTION @extschema@.xsell_score_summary(@extschema@.xsell_score) IS 'Per forecaster: number of forecasts, of missing ones, means of reward, forecast, log loss and Brier score, and the log loss saved against global';

@@ -68,6 +68,189 @@ $ddl$, rights);
 	COMMENT ON COLUMN xsell.performance.rate IS 'Mean reward of an offer';
 	COMMENT ON COLUMN xsell.performance.lower IS 'Of the 95 % interval of the rate (Jeffreys)';
 	COMMENT ON COLUMN xsell.performance.upper IS 'Of the 95 % interval of the rate (Jeffreys)';
+
+	/* ---- models ---- */
+
+	EXECUTE format($ddl$
+CREATE VIEW xsell.model %s AS
+SELECT a.agent, l.model_version, coalesce(p.refit, 0) AS refit, m.product, m.oracle, m.learned, m.rate, m.trust, m.harm,
+	m.gain_beta, m.gain_segment, m.gain_contextual, m.ramp, m.similar_to
+FROM xsell.agent a
+CROSS JOIN LATERAL @extschema@.xsell_models(a.agent) m
+LEFT JOIN xsell.learner l ON l.agent = a.agent
+LEFT JOIN LATERAL (SELECT p.refit FROM xsell.promotion p WHERE p.agent = a.agent ORDER BY p.model_version DESC LIMIT 1) p ON true
+$ddl$, rights);
+	COMMENT ON VIEW xsell.model IS 'What predicts each offer''s reward now, and how far it is trusted';
+	COMMENT ON COLUMN xsell.model.model_version IS 'Version of the evidence; NULL: nothing learned yet';
+	COMMENT ON COLUMN xsell.model.refit IS 'The refit in effect, 0 for none';
+	COMMENT ON COLUMN xsell.model.oracle IS 'The oracle in use; with oracle auto the one that the evidence supports';
+	COMMENT ON COLUMN xsell.model.learned IS 'Decisions learned';
+	COMMENT ON COLUMN xsell.model.rate IS 'Their mean reward, discounted as the policy says';
+	COMMENT ON COLUMN xsell.model.trust IS 'Probability that the propensity, in its present version, forecasts better than the plain rate; oracles beta and segment weigh it so';
+	COMMENT ON COLUMN xsell.model.harm IS 'Expected harm of an offer';
+	COMMENT ON COLUMN xsell.model.gain_beta IS 'auto: log loss, in nats, that the plain rate saved against the oracle in use since the last change; at 3.0 it takes over';
+	COMMENT ON COLUMN xsell.model.gain_segment IS 'auto: likewise of the segment''s rate';
+	COMMENT ON COLUMN xsell.model.gain_contextual IS 'auto: likewise of the model with features';
+	COMMENT ON COLUMN xsell.model.ramp IS 'Largest share of decisions that a new product may have now; NULL: it has no ramp';
+	COMMENT ON COLUMN xsell.model.similar_to IS 'Products that share part of its prior';
+
+	EXECUTE format($ddl$
+CREATE VIEW xsell.coefficient %s AS
+SELECT a.agent, c.product, c.feature, c.mean, c.sd, c.lower, c.upper, c.spread, c.importance
+FROM xsell.agent a CROSS JOIN LATERAL @extschema@.xsell_model_coefficients(a.agent) c
+$ddl$, rights);
+	COMMENT ON VIEW xsell.coefficient IS 'Coefficients of the models with features: what drives the conversion of each product';
+	COMMENT ON COLUMN xsell.coefficient.mean IS 'Posterior mean, on the scale of the linear predictor';
+	COMMENT ON COLUMN xsell.coefficient.sd IS 'Posterior standard deviation';
+	COMMENT ON COLUMN xsell.coefficient.lower IS 'Of the central 95 % interval';
+	COMMENT ON COLUMN xsell.coefficient.upper IS 'Of the central 95 % interval';
+	COMMENT ON COLUMN xsell.coefficient.spread IS 'Standard deviation of the encoded feature among the decisions learned';
+	COMMENT ON COLUMN xsell.coefficient.importance IS 'Size of the coefficient times the spread of its feature';
+
+	EXECUTE format($ddl$
+CREATE VIEW xsell.decision_rule %s AS
+SELECT s.agent, s.segment, s.place, s.product, s.offers, s.rate, s.lower, s.upper,
+	format('segment %%s: offer %%s, conversion %%s to %%s %%%%', s.segment, s.product,
+		round(100 * s.lower::numeric, 1), round(100 * s.upper::numeric, 1)) AS rule
+FROM (SELECT a.agent, r.segment, row_number() OVER (PARTITION BY a.agent, r.segment ORDER BY r.rate DESC, r.product) AS place,
+		r.product, coalesce(e.offers, 0) AS offers, r.rate, r.lower, r.upper
+	FROM xsell.agent a
+	CROSS JOIN LATERAL @extschema@.xsell_segment_rates(a.agent) r
+	JOIN xsell.offer o ON o.agent = a.agent AND o.product = r.product AND o.active
+		AND o.valid @> coalesce(nullif(current_setting('xsell.simulated_now', true), '')::timestamptz, now())
+	LEFT JOIN (SELECT agent, product, segment, sum(@extschema@.xsell_observations(beta))::bigint AS offers
+		FROM xsell.segment_evidence GROUP BY 1, 2, 3) e
+	  ON e.agent = a.agent AND e.product = r.product AND e.segment = r.segment) s
+$ddl$, rights);
+	COMMENT ON VIEW xsell.decision_rule IS 'What the evidence says for each segment, in words; place 1 is the product that converts best';
+	COMMENT ON COLUMN xsell.decision_rule.offers IS 'Offers learned of the product in the segment';
+	COMMENT ON COLUMN xsell.decision_rule.rate IS 'Expected conversion, drawn towards the product''s own while there is little evidence';
+	COMMENT ON COLUMN xsell.decision_rule.lower IS 'Of its central 95 % interval';
+	COMMENT ON COLUMN xsell.decision_rule.upper IS 'Of its central 95 % interval';
+
+	/* ---- forecasts ---- */
+
+	EXECUTE format($ddl$
+CREATE VIEW xsell.forecast %s AS
+SELECT f.agent, f.product, f.forecaster, f.n, f.missing, f.outcomes / nullif(f.n, 0) AS rate, f.forecasts / nullif(f.n, 0) AS forecast,
+	f.outcomes / nullif(f.forecasts, 0) AS calibration, f.log_loss / nullif(f.n, 0) AS log_loss, f.brier / nullif(f.n, 0) AS brier, f.gain
+FROM (SELECT e.agent, e.product, s.forecaster, sum(s.n)::bigint AS n, sum(s.missing)::bigint AS missing,
+		sum(s.n * s.rate) AS outcomes, sum(s.n * s.forecast) AS forecasts, sum(s.n * s.log_loss) AS log_loss, sum(s.n * s.brier) AS brier,
+		sum(s.gain) AS gain
+	FROM xsell.evidence e
+	JOIN (SELECT l.agent, l.encoding, p.definition #> '{layout,scores}' AS scores, n.scores AS present
+		FROM (SELECT DISTINCT agent, encoding FROM xsell.evidence) l
+		LEFT JOIN xsell.policy p ON p.agent = l.agent AND p.policy_version = l.encoding
+		LEFT JOIN LATERAL (SELECT n.definition #> '{layout,scores}' AS scores FROM xsell.policy n
+			WHERE n.agent = l.agent ORDER BY n.policy_version DESC LIMIT 1) n ON true) l USING (agent, encoding)
+	CROSS JOIN LATERAL @extschema@.xsell_score_summary(e.score) s
+	WHERE s.forecaster <> 'prior' OR l.scores->>e.product IS NOT DISTINCT FROM l.present->>e.product
+	GROUP BY e.agent, e.product, s.forecaster) f
+$ddl$, rights);
+	COMMENT ON VIEW xsell.forecast IS 'How well rewards were forecast when decisions were made, by product: the propensity in its present version (prior) against the plain rate (global), the segment''s rate and the model with features (contextual)';
+	COMMENT ON COLUMN xsell.forecast.n IS 'Decisions with such a forecast';
+	COMMENT ON COLUMN xsell.forecast.missing IS 'Decisions without: of prior, where the score was NULL or outside [0,1]';
+	COMMENT ON COLUMN xsell.forecast.rate IS 'Mean reward of these decisions';
+	COMMENT ON COLUMN xsell.forecast.forecast IS 'Mean forecast';
+	COMMENT ON COLUMN xsell.forecast.calibration IS 'rate / forecast: 1 is right, above 1 it forecast too little';
+	COMMENT ON COLUMN xsell.forecast.log_loss IS 'Mean log loss, in nats: less is better';
+	COMMENT ON COLUMN xsell.forecast.brier IS 'Mean squared error: less is better';
+	COMMENT ON COLUMN xsell.forecast.gain IS 'Log loss saved in all against the plain rate, on the same decisions; above 0 it forecasts better';
+
+	/* ---- change over time ---- */
+
+	EXECUTE format($ddl$
+CREATE VIEW xsell.season %s AS
+SELECT m.agent, m.product, m.month, @extschema@.xsell_observations(m.beta) AS offers,
+	CASE WHEN (m.last_week + 7) AT TIME ZONE 'UTC' + w.observation_window
+			> coalesce(nullif(current_setting('xsell.simulated_now', true), '')::timestamptz, now())
+		THEN 'provisional' ELSE 'final' END AS status,
+	@extschema@.xsell_mean(m.beta, 0.5, 0.5) AS rate, i.lower, i.upper,
+	@extschema@.xsell_mean(y.beta, 0.5, 0.5) AS rate_year_before, j.lower AS lower_year_before, j.upper AS upper_year_before
+FROM (SELECT agent, product, date_trunc('month', bucket)::date AS month, max(bucket) AS last_week, @extschema@.xsell_merge_agg(beta) AS beta
+	FROM xsell.evidence GROUP BY 1, 2, 3) m
+CROSS JOIN LATERAL @extschema@.xsell_interval(m.beta, 0.95, 0.5, 0.5) i
+LEFT JOIN (SELECT agent, product, date_trunc('month', bucket)::date AS month, @extschema@.xsell_merge_agg(beta) AS beta
+	FROM xsell.evidence GROUP BY 1, 2, 3) y
+  ON y.agent = m.agent AND y.product = m.product AND y.month = (m.month - interval '1 year')::date
+LEFT JOIN LATERAL @extschema@.xsell_interval(y.beta, 0.95, 0.5, 0.5) j ON true
+LEFT JOIN (SELECT agent, max(observation_window) AS observation_window FROM xsell.channel GROUP BY agent) w ON w.agent = m.agent
+$ddl$, rights);
+	COMMENT ON VIEW xsell.season IS 'Conversion by month, and a year before: weeks count for the month of their Monday (UTC)';
+	COMMENT ON COLUMN xsell.season.status IS 'provisional while observation windows of its offers are open: the rate may still rise; then final';
+	COMMENT ON COLUMN xsell.season.rate IS 'Mean reward (Jeffreys)';
+	COMMENT ON COLUMN xsell.season.lower IS 'Of its 95 % interval';
+	COMMENT ON COLUMN xsell.season.upper IS 'Of its 95 % interval';
+
+	/*
+	 * A forecaster must have shown that it is better than the plain rate before its
+	 * forecasts count, week by week (by the same measure as oracle auto), and the
+	 * plain rate must have left its prior behind: forecasts of a model that is still
+	 * learning are off, and coming right looks like a change.
+	 */
+	EXECUTE format($ddl$
+CREATE VIEW xsell.change %s AS
+SELECT p.agent, p.product, p.forecaster, c.factor, p.weeks[c.since + 1] AS since, c.ratio_before, c.ratio_after
+FROM (SELECT t.agent, t.product, t.forecaster, array_agg(t.bucket ORDER BY t.bucket) AS weeks,
+		array_agg(t.n * t.rate ORDER BY t.bucket) AS outcomes, array_agg(t.n * t.forecast ORDER BY t.bucket) AS forecasts
+	FROM (SELECT s.*, first_value(s.forecaster) OVER (PARTITION BY s.agent, s.product
+			ORDER BY s.in_all >= ln(20) DESC, CASE WHEN s.in_all >= ln(20) THEN s.in_all END DESC, s.forecaster = 'global' DESC) AS best
+		FROM (SELECT w.agent, w.product, w.bucket, s.forecaster, s.n, s.rate, s.forecast,
+				sum(s.gain) OVER (PARTITION BY w.agent, w.product, s.forecaster) AS in_all,
+				coalesce(sum(s.gain) OVER before, 0) AS gained, coalesce(sum(s.n) OVER before, 0) AS learned,
+				20 * coalesce(o.prior_strength, a.prior_strength) AS enough
+			FROM (SELECT e.agent, e.product, e.bucket, @extschema@.xsell_merge_agg(e.score) AS score FROM xsell.evidence e GROUP BY 1, 2, 3) w
+			JOIN xsell.agent a ON a.agent = w.agent
+			JOIN xsell.offer o ON o.agent = w.agent AND o.product = w.product
+			JOIN (SELECT agent, max(observation_window) AS observation_window FROM xsell.channel GROUP BY agent) v ON v.agent = w.agent
+			JOIN LATERAL @extschema@.xsell_score_summary(w.score) s ON s.forecaster <> 'prior' AND s.n > 0
+			WHERE (w.bucket + 7) AT TIME ZONE 'UTC' + v.observation_window
+				<= coalesce(nullif(current_setting('xsell.simulated_now', true), '')::timestamptz, now())
+			WINDOW before AS (PARTITION BY w.agent, w.product, s.forecaster ORDER BY w.bucket ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) s) t
+	WHERE t.forecaster = t.best AND t.learned >= t.enough AND (t.forecaster = 'global' OR t.gained >= ln(20))
+	GROUP BY t.agent, t.product, t.forecaster) p
+CROSS JOIN LATERAL @extschema@.xsell_change(p.outcomes, p.forecasts) c
+$ddl$, rights);
+	COMMENT ON VIEW xsell.change IS 'Whether a product''s outcomes have changed against what was forecast of them, by the weeks whose observation windows have ended';
+	COMMENT ON COLUMN xsell.change.forecaster IS 'Whose forecasts they are: the best, if it has saved 3.0 nats against the plain rate (global), else that';
+	COMMENT ON COLUMN xsell.change.factor IS 'Bayes factor of a change against none; as long as forecasts are right up to a constant factor it ever reaches A with a probability of 1/A at most, however often one looks';
+	COMMENT ON COLUMN xsell.change.since IS 'The likeliest first week after the change; NULL: there is but one week';
+	COMMENT ON COLUMN xsell.change.ratio_before IS 'Outcomes to forecasts before it';
+	COMMENT ON COLUMN xsell.change.ratio_after IS 'Outcomes to forecasts since';
+
+	EXECUTE format($ddl$
+CREATE VIEW xsell.alert %s AS
+SELECT f.agent, f.product, 'propensity implausible' AS alert,
+	format('%%s of %%s scores were missing or outside [0,1]; the prior rate stood in for them', f.missing, f.n + f.missing) AS message
+FROM xsell.forecast f JOIN xsell.offer o USING (agent, product)
+WHERE f.forecaster = 'prior' AND o.propensity IS NOT NULL AND f.n + f.missing >= 100 AND f.missing > 0.05 * (f.n + f.missing)
+UNION ALL
+SELECT e.agent, e.product, 'propensity constant',
+	format('the scores of the last %%s decisions did not differ, so they tell nothing', @extschema@.xsell_observations(e.glm))
+FROM (SELECT e.agent, e.product, @extschema@.xsell_merge_agg(e.glm) AS glm
+	FROM xsell.evidence e
+	JOIN xsell.offer o ON o.agent = e.agent AND o.product = e.product AND o.propensity IS NOT NULL
+	JOIN LATERAL (SELECT (p.definition #>> '{layout,encoding}')::int AS encoding FROM xsell.policy p
+		WHERE p.agent = e.agent ORDER BY p.policy_version DESC LIMIT 1) p ON p.encoding = e.encoding
+	JOIN LATERAL (SELECT max(l.bucket) AS bucket FROM xsell.evidence l WHERE l.agent = e.agent) l ON e.bucket > l.bucket - 28
+	GROUP BY e.agent, e.product) e
+CROSS JOIN LATERAL (SELECT @extschema@.xsell_spread(e.glm) AS spread) s
+WHERE @extschema@.xsell_observations(e.glm) >= 100 AND s.spread[cardinality(s.spread)] < 0.01
+UNION ALL
+SELECT f.agent, f.product, 'propensity misleads',
+	format('its forecasts lost %%s nats against the plain rate over %%s decisions: on average %%s %%%% were forecast, %%s %%%% converted',
+		round(-f.gain::numeric, 1), f.n, round(100 * f.forecast::numeric, 1), round(100 * f.rate::numeric, 1))
+FROM xsell.forecast f JOIN xsell.offer o USING (agent, product)
+WHERE f.forecaster = 'prior' AND o.propensity IS NOT NULL AND f.gain < -ln(20)
+UNION ALL
+SELECT c.agent, c.product, 'change',
+	format('outcomes against forecasts went from %%s to %%s since %%s (Bayes factor %%s)', round(c.ratio_before::numeric, 2),
+		round(c.ratio_after::numeric, 2), c.since, CASE WHEN c.factor < 1e6 THEN round(c.factor::numeric)::text ELSE 'above 1000000' END)
+FROM xsell.change c WHERE c.factor >= 100
+$ddl$, rights);
+	COMMENT ON VIEW xsell.alert IS 'What needs a look now: propensity feeds that are implausible, constant or misleading, and products whose outcomes have changed';
+	COMMENT ON COLUMN xsell.alert.alert IS 'Kind of alert';
+	COMMENT ON COLUMN xsell.alert.message IS 'What was seen';
 END
 $create$;
 COMMENT ON FUNCTION xsell.create_views() IS 'Part of xsell_create_journal';

@@ -34,13 +34,14 @@ extern TimestampTz xs_id_time(int64 id);
  * FROM, which look up operators by name).  {=} stands for the equality of the key
  * type, which need not be in pg_catalog; one of the arguments must be a key.
  */
-#define XS_MAX_ARGS 24
+#define XS_MAX_ARGS 32
 
 /* stand for types in argtypes that are known only at run time */
 #define XS_KEY_TYPE			InvalidOid	/* the journal's key type */
 #define XS_CANDIDATES_TYPE	((Oid) 1)	/* xsell_candidates */
 #define XS_BETA_TYPE		((Oid) 2)	/* xsell_beta */
 #define XS_GLM_TYPE			((Oid) 3)	/* xsell_glm */
+#define XS_SCORE_TYPE		((Oid) 4)	/* xsell_score */
 
 typedef enum XsAccess
 {
@@ -55,6 +56,7 @@ typedef struct XsStatement
 	const char *sql;
 	int			nargs;
 	Oid			argtypes[XS_MAX_ARGS];
+	bool		bulk;			/* reads much of a table: planned as any query, in parallel if that pays */
 	SPIPlanPtr	plan;			/* kept; private to statement.c */
 	Oid			planned_for;	/* relation oid, likewise */
 	Oid			planned_key;	/* key type, likewise */

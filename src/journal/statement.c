@@ -141,6 +141,8 @@ argument_type(Oid type, Oid key_type)
 			return column_type("evidence", "beta");
 		case XS_GLM_TYPE:
 			return column_type("evidence", "glm");
+		case XS_SCORE_TYPE:
+			return column_type("evidence", "score");
 		default:
 			return type;
 	}
@@ -159,7 +161,8 @@ prepare(XsStatement *statement, Oid relid, Oid key_type)
 	for (int i = 0; i < statement->nargs; i++)
 		types[i] = argument_type(statement->argtypes[i], key_type);
 	plan = SPI_prepare_cursor(statement_text(statement, key_type),
-							  statement->nargs, types, CURSOR_OPT_GENERIC_PLAN);
+							  statement->nargs, types,
+							  statement->bulk ? CURSOR_OPT_PARALLEL_OK | CURSOR_OPT_CUSTOM_PLAN : CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL || SPI_keepplan(plan) != 0)
 		elog(ERROR, "could not prepare a statement on xsell.%s: %s",
 			 statement->relation, SPI_result_code_string(SPI_result));
@@ -247,7 +250,8 @@ xs_execute(XsStatement *statement, const Datum *values, const char *nulls,
 	if (statement->plan == NULL || statement->planned_for != relid ||
 		statement->planned_key != key_type)
 		prepare(statement, relid, key_type);
-	ensure_plan(statement->plan);
+	if (!statement->bulk)
+		ensure_plan(statement->plan);
 	result = run(statement, values, nulls, access, limit);
 
 	SetUserIdAndSecContext(user, context);

@@ -36,6 +36,8 @@ enum
 	CANDIDATES,
 	CONTRIBUTION_COLUMNS,
 	CONTRIBUTIONS,
+	SEGMENT,
+	FORECASTS,
 	OVERRIDES,
 	READS,
 	REQUEST_KEY,
@@ -47,17 +49,18 @@ enum
 #define DECISION_COLUMNS \
 	"decision_id, customer_key, agent, cohort, product, channel, probability, expected," \
 	" mode, reason, policy_version, model_version, encoding, linear_predictor, features," \
-	" candidates, contribution_columns, contributions, overrides, reads, request_key, breach"
+	" candidates, contribution_columns, contributions, segment, forecasts, overrides, reads, request_key, breach"
 
 static XsStatement insert_decision = {
 	.relation = "decision",
 	.sql = "INSERT INTO xsell.decision (" DECISION_COLUMNS ", decided_by) VALUES"
-	" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+	" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)",
 	.nargs = COLUMNS,
 	.argtypes = {
 		INT8OID, XS_KEY_TYPE, TEXTOID, TEXTOID, TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID,
 		TEXTOID, TEXTOID, INT4OID, INT8OID, INT4OID, FLOAT8OID, FLOAT4ARRAYOID,
-		XS_CANDIDATES_TYPE, INT2ARRAYOID, FLOAT4ARRAYOID, TEXTARRAYOID, JSONBOID, TEXTOID, TEXTOID, TEXTOID
+		XS_CANDIDATES_TYPE, INT2ARRAYOID, FLOAT4ARRAYOID, TEXTOID, FLOAT4ARRAYOID, TEXTARRAYOID, JSONBOID,
+		TEXTOID, TEXTOID, TEXTOID
 	}
 };
 
@@ -148,7 +151,7 @@ static void
 put_offer(Datum *values, char *nulls, const XsDecision *decision)
 {
 	static const int only_offers[] = {
-		PROBABILITY, EXPECTED, LINEAR_PREDICTOR, FEATURES, CONTRIBUTION_COLUMNS, CONTRIBUTIONS
+		PROBABILITY, EXPECTED, LINEAR_PREDICTOR, FEATURES, CONTRIBUTION_COLUMNS, CONTRIBUTIONS, FORECASTS
 	};
 
 	if (decision->product == NULL)
@@ -165,6 +168,7 @@ put_offer(Datum *values, char *nulls, const XsDecision *decision)
 											   decision->contribution_columns);
 	values[CONTRIBUTIONS] = xs_array_of(FLOAT4OID, sizeof(float4), decision->ncontributions,
 										decision->contributions);
+	values[FORECASTS] = xs_array_of(FLOAT4OID, sizeof(float4), decision->nforecasts, decision->forecasts);
 }
 
 void
@@ -187,6 +191,7 @@ xs_write_decision(const XsDecision *decision)
 	put_text(values, nulls, CHANNEL, decision->channel);
 	put_text(values, nulls, MODE, decision->mode);
 	put_text(values, nulls, REASON, decision->reason);
+	put_text(values, nulls, SEGMENT, decision->segment);
 	put_text(values, nulls, REQUEST_KEY, decision->request_key);
 	put_text(values, nulls, BREACH, decision->breach);
 	put_text(values, nulls, DECIDED_BY, GetUserNameFromId(GetSessionUserId(), false));
@@ -253,11 +258,31 @@ get_text(const Datum *values, const bool *nulls, int column)
 }
 
 static void
+wrong_number(const XsDecision *decision)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DATA_CORRUPTED),
+			 errmsg("decision " INT64_FORMAT " has contributions or forecasts of a wrong number",
+					decision->decision_id)));
+}
+
+/* A short list of numbers into an array of at most so many; returns how many there are. */
+static int
+get_list(const XsDecision *decision, Datum value, Oid type, int width, void *list, int most)
+{
+	int			n;
+	void	   *elements = xs_array_elements(value, type, width, &n);
+
+	if (n > most)
+		wrong_number(decision);
+	memcpy(list, elements, (Size) n * width);
+	return n;
+}
+
+static void
 get_offer(const Datum *values, const bool *nulls, XsDecision *decision)
 {
 	int			ncolumns = 0;
-	int16	   *columns;
-	float4	   *contributions;
 
 	decision->probability = nulls[PROBABILITY] ? 0 : DatumGetFloat8(values[PROBABILITY]);
 	decision->expected = nulls[EXPECTED] ? 0 : DatumGetFloat8(values[EXPECTED]);
@@ -265,18 +290,17 @@ get_offer(const Datum *values, const bool *nulls, XsDecision *decision)
 	if (!nulls[FEATURES])
 		decision->features = xs_array_elements(values[FEATURES], FLOAT4OID, sizeof(float4),
 											   &decision->dim);
-	if (nulls[CONTRIBUTIONS] || nulls[CONTRIBUTION_COLUMNS])
-		return;
-	columns = xs_array_elements(values[CONTRIBUTION_COLUMNS], INT2OID, sizeof(int16), &ncolumns);
-	contributions = xs_array_elements(values[CONTRIBUTIONS], FLOAT4OID, sizeof(float4),
-									  &decision->ncontributions);
-	if (ncolumns != decision->ncontributions || ncolumns > lengthof(decision->contributions))
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("decision " INT64_FORMAT " has contributions of a wrong number",
-						decision->decision_id)));
-	memcpy(decision->contribution_columns, columns, sizeof(int16) * ncolumns);
-	memcpy(decision->contributions, contributions, sizeof(float4) * ncolumns);
+	if (!nulls[FORECASTS])
+		decision->nforecasts = get_list(decision, values[FORECASTS], FLOAT4OID, sizeof(float4),
+										decision->forecasts, lengthof(decision->forecasts));
+	if (!nulls[CONTRIBUTION_COLUMNS])
+		ncolumns = get_list(decision, values[CONTRIBUTION_COLUMNS], INT2OID, sizeof(int16),
+							decision->contribution_columns, lengthof(decision->contribution_columns));
+	if (!nulls[CONTRIBUTIONS])
+		decision->ncontributions = get_list(decision, values[CONTRIBUTIONS], FLOAT4OID, sizeof(float4),
+											decision->contributions, lengthof(decision->contributions));
+	if (decision->ncontributions != ncolumns)
+		wrong_number(decision);
 }
 
 /* Copies a row of select_decision into the current memory context. */
@@ -301,6 +325,7 @@ get_decision(HeapTuple row, TupleDesc desc, XsDecision *decision)
 	decision->policy_version = DatumGetInt32(values[POLICY_VERSION]);
 	decision->model_version = DatumGetInt64(values[MODEL_VERSION]);
 	decision->encoding = DatumGetInt32(values[ENCODING]);
+	decision->segment = get_text(values, nulls, SEGMENT);
 	decision->request_key = get_text(values, nulls, REQUEST_KEY);
 	decision->breach = get_text(values, nulls, BREACH);
 	if (!nulls[OVERRIDES])

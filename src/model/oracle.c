@@ -12,7 +12,7 @@ const XsOracle *
 xs_oracle(const char *name)
 {
 	static const XsOracle *const oracles[] = {
-		&xs_oracle_beta, &xs_oracle_linear, &xs_oracle_logistic
+		&xs_oracle_beta, &xs_oracle_segment, &xs_oracle_linear, &xs_oracle_logistic
 	};
 	size_t		i;
 
@@ -41,5 +41,5 @@ xs_propensity_feature(double s)
 {
 	double		x = xs_propensity_logit(s) - XS_PROPENSITY_CENTER;
 
-	return x > XS_MAX_FEATURE ? XS_MAX_FEATURE : x < -XS_MAX_FEATURE ? -XS_MAX_FEATURE : x;
+	return x > XS_MAX_PROPENSITY ? XS_MAX_PROPENSITY : x < -XS_MAX_PROPENSITY ? -XS_MAX_PROPENSITY : x;
 }

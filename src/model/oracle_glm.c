@@ -3,44 +3,37 @@
  *
  * Posterior precision = prior precision + evidence, and the same for the shift
  * (information form); a prepared model is the posterior mean and the inverse
- * Cholesky factor T of the precision, so that the variance of x . w is ||T x||^2.
+ * Cholesky factor T of the precision, so that the variance of x . w is ||T x||^2,
+ * times sigma^2 in the linear model, which counts precisions in units of its noise.
  * The rate of the logistic model is the moderated mean of D. MacKay (1992),
  * "The evidence framework applied to classification networks".
  */
 #include <string.h>
 
-#include "oracle.h"
+#include "glm_model.h"
 #include "../math/special.h"
 
 #define PI_OVER_8 0.392699081698724154807830
 
-typedef struct GlmModel
-{
-	int32_t		dim;
-	int32_t		link;
-	double		values[];		/* mean (dim), then the inverse factor, packed */
-} GlmModel;
-
-/* Mean and precision of every coefficient before evidence. */
-typedef struct GlmPrior
-{
-	double		intercept,
-				intercept_precision;
-	double		precision;
-	double		slope,
-				slope_precision;
-	int			has_slope;
-} GlmPrior;
-
 static size_t
-glm_model_size(int dim)
+glm_model_size(int dim, int nsegments, const XsPool *pool)
 {
-	return sizeof(GlmModel) + sizeof(double) * (size_t) XS_GLM_SUMS(dim);
+	(void) nsegments;
+	return sizeof(XsGlmModel) +
+		sizeof(double) * ((size_t) XS_GLM_SUMS(dim) + (pool ? xs_pool_model_size(pool) : 0));
 }
 
-/* shift and packed precision of the posterior */
+double
+xs_glm_prior_precision(const XsPrior *prior, int dim, int column)
+{
+	if (column == dim - 1 && prior->has_propensity)
+		return prior->slope_precision;
+	return column == 0 ? prior->intercept_precision : prior->precision;
+}
+
+/* shift and packed precision of the evidence */
 static void
-information(const XsGlm *glm, const GlmPrior *prior, int dim, double *shift, double *precision)
+information(const XsGlm *glm, int dim, double *shift, double *precision)
 {
 	int			i;
 
@@ -48,21 +41,19 @@ information(const XsGlm *glm, const GlmPrior *prior, int dim, double *shift, dou
 		shift[i] = glm ? xs_unfixed(glm->sums[i]) : 0.0;
 	for (i = 0; i < XS_PACKED_SIZE(dim); i++)
 		precision[i] = glm ? xs_unfixed(glm->sums[dim + i]) : 0.0;
-	for (i = 1; i < dim; i++)
-		precision[XS_PACKED_INDEX(i, i)] += prior->precision;
-	precision[0] += prior->intercept_precision;
-	shift[0] += prior->intercept_precision * prior->intercept;
-	if (prior->has_slope && dim > 1)
-	{
-		i = XS_PACKED_INDEX(dim - 1, dim - 1);
-		precision[i] = (glm ? xs_unfixed(glm->sums[dim + i]) : 0.0) + prior->slope_precision;
-		shift[dim - 1] += prior->slope_precision * prior->slope;
-	}
 }
 
-/* Turns information into the mean (over shift) and the inverse factor (over precision). */
-static XsStatus
-solve(int dim, double *shift, double *precision)
+static void
+add_diagonal(double *precision, int dim, const double *diagonal)
+{
+	int			i;
+
+	for (i = 0; i < dim; i++)
+		precision[XS_PACKED_INDEX(i, i)] += diagonal[i];
+}
+
+XsStatus
+xs_glm_solve(int dim, double *shift, double *precision, double *norm2)
 {
 	XsStatus	status = xs_cholesky(precision, dim);
 	int			i;
@@ -71,6 +62,9 @@ solve(int dim, double *shift, double *precision)
 		return status;
 	xs_invert_lower(precision, dim);
 	xs_lower_multiply(precision, dim, shift, shift);
+	*norm2 = 0.0;
+	for (i = 0; i < dim; i++)
+		*norm2 += shift[i] * shift[i];
 	xs_lower_transposed_multiply(precision, dim, shift, shift);
 	/* an unlikely but possible end of a nearly singular matrix */
 	for (i = 0; i < dim; i++)
@@ -86,11 +80,12 @@ good_precision(double precision)
 }
 
 /*
- * With a propensity the prior's rate is the propensity itself: slope 1 for the
- * logit; for the identity the tangent of expit at the neutral rate.
+ * The prior means that are not 0.  With a propensity the prior's rate is the
+ * propensity itself: slope 1 for the logit; for the identity the tangent of
+ * expit at the neutral rate.
  */
 static XsStatus
-glm_prior(const XsPrior *prior, XsLink link, GlmPrior *result)
+prior_mean(const XsPrior *prior, XsLink link, double *intercept, double *slope)
 {
 	double		rate = prior->neutral_rate;
 	double		logit = xs_logit(rate);
@@ -99,52 +94,25 @@ glm_prior(const XsPrior *prior, XsLink link, GlmPrior *result)
 		!good_precision(prior->intercept_precision) ||
 		(prior->has_propensity && !good_precision(prior->slope_precision)))
 		return XS_RANGE;
-	result->precision = prior->precision;
-	result->intercept_precision = prior->intercept_precision;
-	result->slope_precision = prior->slope_precision;
-	result->has_slope = prior->has_propensity;
-	result->slope = 0.0;
-	result->intercept = link == XS_LOGIT ? logit : rate;
+	*slope = 0.0;
+	*intercept = link == XS_LOGIT ? logit : rate;
 	if (prior->has_propensity && prior->uses_propensity)
 	{
-		result->slope = link == XS_LOGIT ? 1.0 : rate * (1.0 - rate);
-		result->intercept -= result->slope * (logit - XS_PROPENSITY_CENTER);
+		*slope = link == XS_LOGIT ? 1.0 : rate * (1.0 - rate);
+		*intercept -= *slope * (logit - XS_PROPENSITY_CENTER);
 	}
 	return XS_OK;
 }
 
-static XsStatus
-glm_prepare(void *model, int dim, const XsEvidence *evidence, const XsPrior *prior, XsLink link)
+/* Makes the shift about deviations from the prior mean, which is 0 but for the first and the last column. */
+static void
+relative_to_prior(int dim, double *shift, const double *precision, double intercept, double slope)
 {
-	GlmModel   *glm = model;
-	GlmPrior	before;
-	XsStatus	status = glm_prior(prior, link, &before);
+	int			last = dim - 1;
+	int			i;
 
-	if (status != XS_OK)
-		return status;
-	if (dim < 1 || dim > XS_MAX_DIM ||
-		(evidence->glm && (evidence->glm->dim != dim || evidence->glm->link != (int32_t) link)))
-		return XS_DIMENSION;
-	glm->dim = dim;
-	glm->link = link;
-	information(evidence->glm, &before, dim, glm->values, glm->values + dim);
-	return solve(dim, glm->values, glm->values + dim);
-}
-
-static XsStatus
-logistic_prepare(void *model, int dim, const XsEvidence *evidence, const XsPrior *prior,
-				 double *scratch)
-{
-	(void) scratch;
-	return glm_prepare(model, dim, evidence, prior, XS_LOGIT);
-}
-
-static XsStatus
-linear_prepare(void *model, int dim, const XsEvidence *evidence, const XsPrior *prior,
-			   double *scratch)
-{
-	(void) scratch;
-	return glm_prepare(model, dim, evidence, prior, XS_IDENTITY);
+	for (i = 0; i < dim; i++)
+		shift[i] -= precision[XS_PACKED_INDEX(i, 0)] * intercept + precision[XS_PACKED_INDEX(last, i)] * slope;
 }
 
 static double
@@ -155,14 +123,135 @@ clamp(double x, double low, double high)
 	return x <= high ? x : high;
 }
 
-static void
-logistic_predict(const void *model, const float *x, double propensity, XsPrediction *out)
+/*
+ * How far the propensity tells customers apart: the variance of its column, the
+ * last, among the decisions learned, counted with one unit of weight at 1; at most 1.
+ */
+static double
+tells_apart(const XsGlm *glm, int dim)
 {
-	const GlmModel *glm = model;
+	const int64_t *lambda;
+	double		weight;
+	double		sum;
+	double		variance;
 
-	(void) propensity;			/* it is a column of x */
-	out->mean = clamp(xs_dot(glm->values, x, glm->dim), -XS_MAX_PREDICTOR, XS_MAX_PREDICTOR);
-	out->variance = xs_lower_norm2(glm->values + glm->dim, glm->dim, x);
+	if (!glm || glm->sums[dim] <= 0)
+		return 1.0;
+	lambda = glm->sums + dim;
+	weight = xs_unfixed(lambda[0]);
+	sum = xs_unfixed(lambda[XS_PACKED_INDEX(dim - 1, 0)]);
+	variance = (1.0 + xs_unfixed(lambda[XS_PACKED_INDEX(dim - 1, dim - 1)]) - sum * (sum / weight)) / (1.0 + weight);
+	return clamp(variance, 0.0, 1.0);
+}
+
+/*
+ * Prior precisions are relative to the noise's, so the noise changes no mean.
+ * scratch: 2 * dim doubles.
+ */
+static XsStatus
+glm_prepare(void *model, int dim, const XsEvidence *evidence, const XsPrior *prior, XsLink link,
+			double noise, double *scratch)
+{
+	XsGlmModel *glm = model;
+	double	   *mean;
+	double		intercept,
+				slope,
+				norm2;
+	XsStatus	status = prior_mean(prior, link, &intercept, &slope);
+	int			i;
+
+	if (status != XS_OK)
+		return status;
+	if (dim < 1 || dim > XS_MAX_DIM || (prior->has_propensity && dim < 2) ||
+		(evidence->glm && (evidence->glm->dim != dim || evidence->glm->link != (int32_t) link)))
+		return XS_DIMENSION;
+	glm->dim = dim;
+	glm->link = link;
+	glm->pool = prior->pool;
+	glm->noise = noise;
+	mean = XS_GLM_MEAN(glm);
+	for (i = 0; i < dim; i++)
+		scratch[i] = xs_glm_prior_precision(prior, dim, i);
+	if (prior->has_propensity && prior->uses_propensity && !glm->pool)
+	{
+		double		stiffness = 1.0 + XS_TRUSTED * prior->trust * tells_apart(evidence->glm, dim);
+
+		for (i = 1; i < dim - 1; i++)
+			scratch[i] *= stiffness;
+	}
+	if (glm->pool)
+		status = xs_pool_own_precision(glm->pool, dim, prior, scratch);
+	if (status != XS_OK)
+		return status;
+
+	information(evidence->glm, dim, mean, XS_GLM_FACTOR(glm));
+	relative_to_prior(dim, mean, XS_GLM_FACTOR(glm), intercept, slope);
+	add_diagonal(XS_GLM_FACTOR(glm), dim, scratch);
+	status = xs_glm_solve(dim, mean, XS_GLM_FACTOR(glm), &norm2);
+	if (status != XS_OK)
+		return status;
+	memcpy(scratch, mean, sizeof(double) * (size_t) dim);
+	mean[0] += intercept;
+	mean[dim - 1] += slope;
+	if (glm->pool)
+		xs_pool_prepare(glm, scratch, norm2, scratch + dim);
+	return XS_OK;
+}
+
+static XsStatus
+logistic_prepare(void *model, int dim, const XsEvidence *evidence, const XsPrior *prior,
+				 double *scratch)
+{
+	return glm_prepare(model, dim, evidence, prior, XS_LOGIT, 1.0, scratch);
+}
+
+/* p (1-p) of the product's rate, successes and failures counted with the prior's. */
+static XsStatus
+bernoulli_variance(const XsBeta *counts, const XsPrior *prior, double *variance)
+{
+	double		a = prior->strength * prior->neutral_rate;
+	double		b = prior->strength * (1.0 - prior->neutral_rate);
+
+	if (!(prior->strength >= 1e-6 && prior->strength <= 1e12) ||
+		!(prior->neutral_rate > 0.0 && prior->neutral_rate < 1.0))
+		return XS_RANGE;
+	if (counts)
+	{
+		if (counts->successes < 0 || counts->successes > counts->trials)
+			return XS_RANGE;
+		a += xs_unfixed(counts->successes);
+		b += xs_unfixed(counts->trials - counts->successes);
+	}
+	*variance = a * b / ((a + b) * (a + b));
+	return XS_OK;
+}
+
+static XsStatus
+linear_prepare(void *model, int dim, const XsEvidence *evidence, const XsPrior *prior,
+			   double *scratch)
+{
+	double		noise;
+	XsStatus	status = bernoulli_variance(evidence->beta, prior, &noise);
+
+	if (status != XS_OK)
+		return status;
+	return glm_prepare(model, dim, evidence, prior, XS_IDENTITY, noise, scratch);
+}
+
+/* Of x . w, in units of the noise. */
+static double
+variance_of(const XsGlmModel *glm, const float *x)
+{
+	return glm->pool ? xs_pool_variance(glm, x) : xs_lower_norm2(XS_GLM_FACTOR(glm), glm->dim, x);
+}
+
+static void
+logistic_predict(const void *model, const XsInput *in, XsPrediction *out)
+{
+	const XsGlmModel *glm = model;
+
+	out->mean = clamp(xs_dot(XS_GLM_MEAN(glm), in->x, glm->dim), -XS_MAX_PREDICTOR, XS_MAX_PREDICTOR);
+	out->variance = variance_of(glm, in->x);
 	out->rate = xs_expit(out->mean / __builtin_sqrt(1.0 + PI_OVER_8 * out->variance));
 }
 
@@ -173,14 +262,13 @@ logistic_predict(const void *model, const float *x, double propensity, XsPredict
  * where r is near or beyond 0 or 1, because the rates are clamped as propensities are.
  */
 static void
-linear_predict(const void *model, const float *x, double propensity, XsPrediction *out)
+linear_predict(const void *model, const XsInput *in, XsPrediction *out)
 {
-	const GlmModel *glm = model;
-	double		rate = xs_dot(glm->values, x, glm->dim);
-	double		sd = __builtin_sqrt(xs_lower_norm2(glm->values + glm->dim, glm->dim, x));
+	const XsGlmModel *glm = model;
+	double		rate = xs_dot(XS_GLM_MEAN(glm), in->x, glm->dim);
+	double		sd = __builtin_sqrt(glm->noise * variance_of(glm, in->x));
 	double		towards = rate < 0.5 ? rate + sd : rate - sd;
 
-	(void) propensity;
 	out->mean = xs_propensity_logit(rate);
 	sd = xs_propensity_logit(towards) - out->mean;
 	out->variance = sd * sd;
@@ -188,21 +276,39 @@ linear_predict(const void *model, const float *x, double propensity, XsPredictio
 }
 
 static void
-glm_contributions(const void *model, const float *x, double *out)
+glm_contributions(const void *model, const XsInput *in, double *out)
 {
-	const GlmModel *glm = model;
+	const XsGlmModel *glm = model;
 	int			i;
 
 	for (i = 0; i < glm->dim; i++)
-		out[i] = glm->values[i] * x[i];
+		out[i] = XS_GLM_MEAN(glm)[i] * in->x[i];
+}
+
+static void
+glm_coefficients(const void *model, double *mean, double *sd)
+{
+	const XsGlmModel *glm = model;
+	float		x[XS_MAX_DIM];
+	int			i;
+
+	for (i = 0; i < glm->dim; i++)
+		x[i] = 0.0f;
+	for (i = 0; i < glm->dim; i++)
+	{
+		x[i] = 1.0f;
+		mean[i] = XS_GLM_MEAN(glm)[i];
+		sd[i] = __builtin_sqrt(glm->noise * variance_of(glm, x));
+		x[i] = 0.0f;
+	}
 }
 
 const XsOracle xs_oracle_linear = {
-	"linear", 1, glm_model_size, linear_prepare, linear_predict, glm_contributions
+	"linear", 1, 0, glm_model_size, linear_prepare, linear_predict, glm_contributions, glm_coefficients
 };
 
 const XsOracle xs_oracle_logistic = {
-	"logistic", 1, glm_model_size, logistic_prepare, logistic_predict, glm_contributions
+	"logistic", 1, 0, glm_model_size, logistic_prepare, logistic_predict, glm_contributions, glm_coefficients
 };
 
 /* Element (i, j) of T'T, i >= j: column i times column j, rows in order. */
@@ -221,8 +327,8 @@ XsStatus
 xs_glm_posterior(const XsGlm *glm, double precision, double *mean,
 				 double *covariance, double *scratch)
 {
-	GlmPrior	prior = {0.0, precision, precision, 0.0, precision, 0};
 	double	   *factor = scratch + glm->dim;
+	double		norm2;
 	XsStatus	status;
 	int			i,
 				j;
@@ -231,8 +337,10 @@ xs_glm_posterior(const XsGlm *glm, double precision, double *mean,
 		return XS_DIMENSION;
 	if (!good_precision(precision))
 		return XS_RANGE;
-	information(glm, &prior, glm->dim, scratch, factor);
-	status = solve(glm->dim, scratch, factor);
+	information(glm, glm->dim, scratch, factor);
+	for (i = 0; i < glm->dim; i++)
+		factor[XS_PACKED_INDEX(i, i)] += precision;
+	status = xs_glm_solve(glm->dim, scratch, factor, &norm2);
 	if (status != XS_OK)
 		return status;
 	if (mean)

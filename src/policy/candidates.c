@@ -162,50 +162,60 @@ excluded(const XsSituation *s, const XsLimits *limits, const bool *routed, int o
 
 /* ---- what an allowed arm is worth ---- */
 
+/* An expression's value as it is; NaN for NULL. */
 static double
-propensity_of(const XsPolicy *policy, XsProgram *program, const XsOffer *offer, int o, int c)
+number_or_nan(XsProgram *program, const XsExpression *expression, int o, int c)
 {
 	bool		isnull;
-	double		s;
+	Datum		value = xs_evaluate(program, expression, o, c, &isnull);
 
-	if (offer->propensity == NULL)
-		return NAN;
-	s = xs_evaluate_number(program, offer->propensity, o, c, &isnull);
-	if (isnull)
-		return policy->prior.neutral_rate;
-	if (s < 0 || s > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("propensity of offer \"%s\" of agent \"%s\" is %g", offer->product, policy->agent, s),
-				 errdetail("A propensity is a probability, between 0 and 1."),
-				 errhint("Rescale the expression \"%s\", or make it NULL where there is no score.",
-						 offer->propensity->text)));
-	return s;
+	return isnull ? NAN : DatumGetFloat8(value);
 }
 
-/* value and cost; an arm whose worth is unknown is excluded */
+/* A score that is no probability says nothing, as one that is missing. */
+static double
+propensity_of(XsProgram *program, const XsOffer *offer, int o, int c)
+{
+	double		s = offer->propensity == NULL ? NAN : number_or_nan(program, offer->propensity, o, c);
+
+	return s >= 0 && s <= 1 ? s : NAN;
+}
+
+static void
+check_worth(const XsPolicy *policy, const XsOffer *offer, const char *what, double worth, double least, double most)
+{
+	if (!(worth >= least && worth <= most))
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("%s of offer \"%s\" of agent \"%s\" is %g", what, offer->product, policy->agent, worth),
+				 errdetail("A value is between 0 and 1e9, a cost between -1e9 and 1e9, a lever at most 1e6.")));
+}
+
+/* value, lever and cost; an arm whose worth is unknown is excluded */
 static const char *
 evaluate_worth(const XsPolicy *policy, XsProgram *program, const XsOffer *offer, int o, int c, XsCandidate *out)
 {
 	bool		isnull = false;
 	double		value = 1;
+	double		lever = 1;
 	double		cost = 0;
 
 	if (offer->value != NULL)
 		value = xs_evaluate_number(program, offer->value, o, c, &isnull);
 	if (isnull)
 		return "value";
+	if (offer->lever != NULL)
+		lever = number_or_nan(program, offer->lever, o, c);
+	if (!(lever > 0))
+		return "lever";
 	if (offer->cost != NULL)
 		cost = xs_evaluate_number(program, offer->cost, o, c, &isnull);
 	if (isnull)
 		return "cost";
-	if (value < 0 || value > 1e9 || fabs(cost) > 1e9)
-		ereport(ERROR,
-				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-				 errmsg("%s of offer \"%s\" of agent \"%s\" is %g", value < 0 || value > 1e9 ? "value" : "cost",
-						offer->product, policy->agent, value < 0 || value > 1e9 ? value : cost),
-				 errdetail("A value is between 0 and 1e9, a cost between -1e9 and 1e9.")));
-	out->value = (float4) value;
+	check_worth(policy, offer, "value", value, 0, 1e9);
+	check_worth(policy, offer, "lever", lever, 0, 1e6);
+	check_worth(policy, offer, "cost", cost, -1e9, 1e9);
+	out->value = (float4) (value * lever);
 	out->cost = (float4) cost;
 	return NULL;
 }
@@ -333,7 +343,7 @@ fill_candidate(const XsSituation *s, const XsLimits *limits, const bool *routed,
 	if (candidate->excluded == NULL)
 		candidate->excluded = evaluate_worth(s->policy, s->program, offer, o, c, candidate);
 	candidate->propensity = candidate->excluded == NULL
-		? propensity_of(s->policy, s->program, offer, o, c) : NAN;
+		? propensity_of(s->program, offer, o, c) : NAN;
 }
 
 /* The arms of the offers asked; a channel that is named is the only one looked at. */
@@ -455,6 +465,8 @@ xs_reason_expression(const XsPolicy *policy, int arm, const char *reason)
 		return policy->routing;
 	if (strcmp(reason, "value") == 0)
 		return offer->value;
+	if (strcmp(reason, "lever") == 0)
+		return offer->lever;
 	if (strcmp(reason, "cost") == 0)
 		return offer->cost;
 	if (strncmp(reason, "rule:", 5) == 0)

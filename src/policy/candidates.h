@@ -51,7 +51,7 @@ extern void xs_check_asked(const XsPolicy *policy, ArrayType *products, const ch
 extern void xs_apply_overrides(const XsSituation *situation, XsCandidate *candidates, int n,
 							   XsDecision *decision);
 
-/* The expression that a reason is about, or NULL: held, consent, hours, rule:, override:, value, cost. */
+/* The expression that a reason is about, or NULL: held, consent, hours, rule:, override:, value, lever, cost. */
 extern const XsExpression *xs_reason_expression(const XsPolicy *policy, int arm, const char *reason);
 
 /* Columns and values that the excluded candidates' expressions read; NULL if none. */

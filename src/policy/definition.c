@@ -8,90 +8,23 @@
 #include "postgres.h"
 
 #include "utils/builtins.h"
-#include "utils/datetime.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
-#include "utils/numeric.h"
 #include "utils/rangetypes.h"
 #include "utils/timestamp.h"
 #include "utils/typcache.h"
 #include "catalog/pg_type.h"
 
+#include "json.h"
 #include "policy.h"
-
-/* The member of an object, or NULL if it is missing or null. */
-static JsonbValue *
-member(JsonbContainer *object, const char *name)
-{
-	JsonbValue *v = getKeyJsonValueFromContainer(object, name, strlen(name), NULL);
-
-	return v == NULL || v->type == jbvNull ? NULL : v;
-}
-
-static JsonbContainer *
-container(JsonbContainer *object, const char *name)
-{
-	JsonbValue *v = member(object, name);
-
-	if (v == NULL || v->type != jbvBinary)
-		elog(ERROR, "policy definition has no \"%s\"", name);
-	return v->val.binary.data;
-}
-
-static char *
-text_of(JsonbContainer *object, const char *name)
-{
-	JsonbValue *v = member(object, name);
-
-	return v == NULL || v->type != jbvString ? NULL : pnstrdup(v->val.string.val, v->val.string.len);
-}
-
-static double
-number_of(JsonbContainer *object, const char *name, double missing)
-{
-	JsonbValue *v = member(object, name);
-
-	if (v == NULL || v->type != jbvNumeric)
-		return missing;
-	return DatumGetFloat8(DirectFunctionCall1(numeric_float8, NumericGetDatum(v->val.numeric)));
-}
-
-static int64
-integer_of(JsonbContainer *object, const char *name)
-{
-	JsonbValue *v = member(object, name);
-
-	if (v == NULL || v->type != jbvNumeric)
-		elog(ERROR, "policy definition has no integer \"%s\"", name);
-	return DatumGetInt64(DirectFunctionCall1(numeric_int8, NumericGetDatum(v->val.numeric)));
-}
-
-static Jsonb *
-jsonb_of(JsonbContainer *object, const char *name)
-{
-	return JsonbValueToJsonb(member(object, name));
-}
-
-/* The objects of an array, as containers. */
-static int
-elements(JsonbContainer *object, const char *name, JsonbContainer ***out)
-{
-	JsonbContainer *array = container(object, name);
-	int			n = JsonContainerSize(array);
-
-	*out = palloc(sizeof(JsonbContainer *) * Max(n, 1));
-	for (int i = 0; i < n; i++)
-		(*out)[i] = getIthJsonbValueFromContainer(array, i)->val.binary.data;
-	return n;
-}
 
 static XsExpression *
 expression_of(XsPolicy *policy, JsonbContainer *object, const char *name,
 			  XsResult result, const char *what)
 {
-	char	   *text = text_of(object, name);
+	char	   *text = xs_json_text(object, name);
 	XsExpression *e;
 
 	if (text == NULL)
@@ -111,39 +44,85 @@ expression_of(XsPolicy *policy, JsonbContainer *object, const char *name,
 	return e;
 }
 
+/* What predicts, and what auto chooses from. */
+static void
+read_oracle(XsPolicy *policy, JsonbContainer *agent)
+{
+	const char *name = xs_json_text(agent, "oracle");
+
+	policy->choice = strcmp(name, "beta") == 0 ? XS_CHOICE_BETA
+		: strcmp(name, "segment") == 0 ? XS_CHOICE_SEGMENT
+		: strcmp(name, "auto") == 0 ? XS_CHOICE_AUTO : XS_CHOICE_FEATURES;
+	policy->oracle = xs_oracle(policy->choice == XS_CHOICE_AUTO ? "logistic" : name);
+	if (policy->oracle == NULL)
+		elog(ERROR, "policy of agent \"%s\" names an unknown oracle", policy->agent);
+	policy->segment = expression_of(policy, agent, "segment", XS_RESULT_TEXT, "segment");
+}
+
+/* A parameter that decays to its end; without one, to a share of where it starts. */
+static XsSchedule
+schedule_of(JsonbContainer *agent, const char *start, const char *end, double share)
+{
+	static const char *const kinds[] = {"constant", "time", "count", "evidence"};
+	const char *kind = xs_json_text(agent, "schedule");
+	XsSchedule	schedule = {.kind = XS_CONSTANT};
+
+	schedule.start = xs_json_number(agent, start, 0);
+	schedule.end = xs_json_number(agent, end, share * schedule.start);
+	schedule.half = xs_json_number(agent, "schedule_half", 1);
+	for (int i = XS_CONSTANT; i <= XS_EVIDENCE; i++)
+		if (strcmp(kind, kinds[i]) == 0)
+			schedule.kind = (XsScheduleKind) i;
+	return schedule;
+}
+
+static void
+read_strategy(XsPolicy *policy, JsonbContainer *agent)
+{
+	policy->strategy = xs_strategy(xs_json_text(agent, "strategy"));
+	if (policy->strategy == NULL)
+		elog(ERROR, "policy of agent \"%s\" names an unknown strategy", policy->agent);
+	policy->epsilon = schedule_of(agent, "epsilon", "epsilon_end", 1);
+	policy->floor = schedule_of(agent, "floor", "floor_end", 0.1);
+	policy->schedule_since = xs_json_moment(agent, "schedule_since");
+	policy->squarecb_gamma = xs_json_number(agent, "squarecb_gamma", 0);
+	policy->exploration.different = xs_json_boolean(agent, "epsilon_different");
+	policy->exploration.width = xs_json_number(agent, "ucb_width", 0);
+	policy->exploration.scale = xs_json_number(agent, "posterior_scale", 1);
+	policy->exploration.temperature = xs_json_number(agent, "softmax_temperature", 1);
+}
+
 static void
 read_agent(XsPolicy *policy, JsonbContainer *agent)
 {
-	policy->customer_table = text_of(agent, "customer_table");
+	policy->customer_table = xs_json_text(agent, "customer_table");
 	policy->customer_key = expression_of(policy, agent, "customer_key", XS_RESULT_KEY, "customer_key");
-	policy->paused = strcmp(text_of(agent, "status"), "paused") == 0;
-	policy->draft = strcmp(text_of(agent, "status"), "draft") == 0;
-	policy->oracle = xs_oracle(text_of(agent, "oracle"));
-	policy->strategy = xs_strategy(text_of(agent, "strategy"));
-	if (policy->oracle == NULL || policy->strategy == NULL)
-		elog(ERROR, "policy of agent \"%s\" names an unknown oracle or strategy", policy->agent);
-
-	policy->exploration.epsilon = number_of(agent, "epsilon", 0);
-	policy->exploration.width = number_of(agent, "ucb_width", 0);
-	policy->exploration.scale = number_of(agent, "posterior_scale", 1);
-	policy->exploration.floor = number_of(agent, "floor", 0);
+	policy->paused = strcmp(xs_json_text(agent, "status"), "paused") == 0;
+	policy->draft = strcmp(xs_json_text(agent, "status"), "draft") == 0;
+	read_oracle(policy, agent);
+	read_strategy(policy, agent);
 
 	/*
 	 * Intercept and slope of the propensity are held loosely, so that its
 	 * calibration is learned first (doc/algorithms.md).
 	 */
-	policy->prior.neutral_rate = number_of(agent, "neutral_rate", 0);
-	policy->prior.strength = number_of(agent, "prior_strength", 0);
-	policy->prior.precision = number_of(agent, "prior_precision", 0);
+	policy->prior.neutral_rate = xs_json_number(agent, "neutral_rate", 0);
+	policy->prior.strength = xs_json_number(agent, "prior_strength", 0);
+	policy->prior.precision = xs_json_number(agent, "prior_precision", 0);
 	policy->prior.intercept_precision = 1;
 	policy->prior.slope_precision = 1;
+	policy->pooling = xs_json_number(agent, "pooling", 0);
+	policy->half_life = xs_json_days(agent, "half_life");
+	policy->evidence_window = xs_json_days(agent, "evidence_window");
+	policy->harm_price = xs_json_number(agent, "harm_price", 0);
+	policy->harm_rate = xs_json_number(agent, "harm_rate", 0);
 
-	policy->control_share = number_of(agent, "control_share", 0);
-	policy->seed = integer_of(agent, "seed");
+	policy->control_share = xs_json_number(agent, "control_share", 0);
+	policy->seed = xs_json_integer(agent, "seed");
 	policy->routing = expression_of(policy, agent, "routing", XS_RESULT_TEXT, "routing");
 	policy->fallback = expression_of(policy, agent, "fallback", XS_RESULT_TEXT, "fallback");
-	policy->top_n = (int) number_of(agent, "top_n", 0);
-	policy->explore_below = number_of(agent, "explore_below", 0);
+	policy->top_n = (int) xs_json_number(agent, "top_n", 0);
+	policy->explore_below = xs_json_number(agent, "explore_below", 0);
 }
 
 /* A closed upper bound allows that microsecond too, an open lower one starts after it. */
@@ -157,7 +136,7 @@ static XsValidity
 validity_of(JsonbContainer *object)
 {
 	XsValidity	valid;
-	Datum		range = OidInputFunctionCall(F_RANGE_IN, text_of(object, "valid"),
+	Datum		range = OidInputFunctionCall(F_RANGE_IN, xs_json_text(object, "valid"),
 											 TSTZRANGEOID, -1);
 	RangeBound	lower,
 				upper;
@@ -173,33 +152,11 @@ validity_of(JsonbContainer *object)
 	return valid;
 }
 
-static bool
-boolean_of(JsonbContainer *object, const char *name)
-{
-	JsonbValue *v = member(object, name);
-
-	return v != NULL && v->type == jbvBool && v->val.boolean;
-}
-
-static Interval
-interval_of(JsonbContainer *object, const char *name)
-{
-	return *DatumGetIntervalP(DirectFunctionCall3(interval_in, CStringGetDatum(text_of(object, name)),
-												  ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-}
-
-static TimestampTz
-moment_of(JsonbContainer *object, const char *name)
-{
-	return DatumGetTimestampTz(DirectFunctionCall3(timestamptz_in, CStringGetDatum(text_of(object, name)),
-												   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-}
-
 /* XS_MODE_* from an array of names. */
 static int
 modes_of(JsonbContainer *object, const char *name)
 {
-	JsonbContainer *array = container(object, name);
+	JsonbContainer *array = xs_json_container(object, name);
 	int			modes = 0;
 
 	for (int i = 0; i < JsonContainerSize(array); i++)
@@ -216,22 +173,35 @@ read_offers(XsPolicy *policy, JsonbContainer *root)
 {
 	JsonbContainer **objects;
 
-	policy->noffers = elements(root, "offers", &objects);
+	policy->noffers = xs_json_elements(root, "offers", &objects);
 	policy->offers = palloc0(sizeof(XsOffer) * Max(policy->noffers, 1));
 	for (int i = 0; i < policy->noffers; i++)
 	{
 		XsOffer    *offer = &policy->offers[i];
-		const char *product = text_of(objects[i], "product");
+		const char *product = xs_json_text(objects[i], "product");
 
 		offer->product = product;
-		offer->attributes = jsonb_of(objects[i], "attributes");
-		offer->active = boolean_of(objects[i], "active");
+		offer->attributes = xs_json_jsonb(objects[i], "attributes");
+		offer->active = xs_json_boolean(objects[i], "active");
 		offer->valid = validity_of(objects[i]);
-		offer->max_share = number_of(objects[i], "max_share", 1);
+		offer->max_share = xs_json_number(objects[i], "max_share", 1);
+		offer->prior_rate = xs_json_number(objects[i], "prior_rate", policy->prior.neutral_rate);
+		offer->prior_strength = xs_json_number(objects[i], "prior_strength", policy->prior.strength);
+		offer->ramp_share = xs_json_number(objects[i], "ramp_share", 1);
+		offer->ramp_until = xs_json_number(objects[i], "ramp_until", 0);
+		policy->has_ramps |= offer->ramp_share < 1;
 		offer->propensity = expression_of(policy, objects[i], "propensity", XS_RESULT_NUMBER,
 										  psprintf("propensity of offer \"%s\"", product));
+		if (offer->propensity != NULL)
+		{
+			offer->score = xs_json_text(objects[i], "propensity_version");
+			if (offer->score == NULL)
+				offer->score = offer->propensity->text;
+		}
 		offer->value = expression_of(policy, objects[i], "value", XS_RESULT_NUMBER,
 									 psprintf("value of offer \"%s\"", product));
+		offer->lever = expression_of(policy, objects[i], "lever", XS_RESULT_NUMBER,
+									 psprintf("lever of offer \"%s\"", product));
 		offer->cost = expression_of(policy, objects[i], "cost", XS_RESULT_NUMBER,
 									psprintf("cost of offer \"%s\"", product));
 		offer->held = expression_of(policy, objects[i], "held", XS_RESULT_BOOLEAN,
@@ -240,11 +210,48 @@ read_offers(XsPolicy *policy, JsonbContainer *root)
 	}
 }
 
-static TimeADT
-time_of(JsonbContainer *object, const char *name)
+static JsonbValue *
+attribute_of(const XsOffer *offer, const JsonbValue *name)
 {
-	return DatumGetTimeADT(DirectFunctionCall3(time_in, CStringGetDatum(text_of(object, name)),
-											   ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	return getKeyJsonValueFromContainer(&offer->attributes->root, name->val.string.val, name->val.string.len, NULL);
+}
+
+/* Whether both have all attributes by which products are similar, with equal values (1 and 1.0 are). */
+static bool
+are_similar(const XsOffer *a, const XsOffer *b, JsonbContainer *names)
+{
+	for (int i = 0; i < JsonContainerSize(names); i++)
+	{
+		JsonbValue *name = getIthJsonbValueFromContainer(names, i);
+		JsonbValue *x = attribute_of(a, name);
+		JsonbValue *y = attribute_of(b, name);
+
+		if (x == NULL || y == NULL || x->type == jbvNull || y->type == jbvNull ||
+			compareJsonbContainers(&JsonbValueToJsonb(x)->root, &JsonbValueToJsonb(y)->root) != 0)
+			return false;
+	}
+	return JsonContainerSize(names) > 0;
+}
+
+/* Offers whose values of the attributes in agent.similarity are equal form a group. */
+static void
+read_groups(XsPolicy *policy, JsonbContainer *agent)
+{
+	JsonbValue *names = xs_json_member(agent, "similarity");
+
+	for (int i = 0; i < policy->noffers; i++)
+	{
+		XsOffer    *offer = &policy->offers[i];
+
+		offer->group = -1;
+		for (int k = 0; k < i && names != NULL && offer->group < 0; k++)
+			if (are_similar(&policy->offers[k], offer, names->val.binary.data))
+			{
+				if (policy->offers[k].group < 0)
+					policy->offers[k].group = policy->ngroups++;
+				offer->group = policy->offers[k].group;
+			}
+	}
 }
 
 static void
@@ -252,46 +259,46 @@ read_channels(XsPolicy *policy, JsonbContainer *root)
 {
 	JsonbContainer **objects;
 
-	policy->nchannels = elements(root, "channels", &objects);
+	policy->nchannels = xs_json_elements(root, "channels", &objects);
 	policy->channels = palloc0(sizeof(XsChannel) * Max(policy->nchannels, 1));
 	for (int i = 0; i < policy->nchannels; i++)
 	{
 		XsChannel  *channel = &policy->channels[i];
 
-		channel->channel = text_of(objects[i], "channel");
-		channel->attributes = jsonb_of(objects[i], "attributes");
+		channel->channel = xs_json_text(objects[i], "channel");
+		channel->attributes = xs_json_jsonb(objects[i], "attributes");
 		channel->consent = expression_of(policy, objects[i], "consent", XS_RESULT_BOOLEAN,
 										 psprintf("consent of channel \"%s\"", channel->channel));
-		channel->opt_in = boolean_of(objects[i], "opt_in");
-		channel->purpose = text_of(objects[i], "purpose");
+		channel->opt_in = xs_json_boolean(objects[i], "opt_in");
+		channel->purpose = xs_json_text(objects[i], "purpose");
 		channel->modes = modes_of(objects[i], "modes");
 		channel->default_for = modes_of(objects[i], "default_for");
-		channel->has_quiet_hours = member(objects[i], "quiet_from") != NULL;
+		channel->has_quiet_hours = xs_json_member(objects[i], "quiet_from") != NULL;
 		if (channel->has_quiet_hours)
 		{
-			channel->quiet_from = time_of(objects[i], "quiet_from");
-			channel->quiet_until = time_of(objects[i], "quiet_until");
+			channel->quiet_from = xs_json_time(objects[i], "quiet_from");
+			channel->quiet_until = xs_json_time(objects[i], "quiet_until");
 		}
 		channel->time_zone = expression_of(policy, objects[i], "time_zone", XS_RESULT_TEXT,
 										   psprintf("time_zone of channel \"%s\"", channel->channel));
-		channel->observation_window = interval_of(objects[i], "observation_window");
+		channel->observation_window = xs_json_interval(objects[i], "observation_window");
 	}
 }
 
 static void
 read_feature(XsPolicy *policy, XsFeature *feature, JsonbContainer *object, JsonbContainer *types)
 {
-	JsonbValue *levels = member(object, "levels");
+	JsonbValue *levels = xs_json_member(object, "levels");
 	char	   *kind;
 
-	feature->feature = text_of(object, "feature");
+	feature->feature = xs_json_text(object, "feature");
 	feature->expression = expression_of(policy, object, "expression", XS_RESULT_FEATURE,
 										psprintf("feature \"%s\"", feature->feature));
-	kind = types == NULL ? NULL : text_of(types, feature->feature);
+	kind = types == NULL ? NULL : xs_json_text(types, feature->feature);
 	feature->kind = kind == NULL ? XS_FEATURE_UNKNOWN : xs_feature_kind(kind);
-	feature->center = number_of(object, "center", 0);
-	feature->scale = number_of(object, "scale", 1);
-	feature->clip = number_of(object, "clip", XS_MAX_FEATURE);
+	feature->center = xs_json_number(object, "center", 0);
+	feature->scale = xs_json_number(object, "scale", 1);
+	feature->clip = xs_json_number(object, "clip", XS_MAX_FEATURE);
 	if (levels != NULL)
 	{
 		JsonbContainer *array = levels->val.binary.data;
@@ -312,8 +319,8 @@ static void
 read_features(XsPolicy *policy, JsonbContainer *root)
 {
 	JsonbContainer **objects;
-	JsonbValue *types = member(root, "types");	/* absent while it is being published */
-	int			n = elements(root, "features", &objects);
+	JsonbValue *types = xs_json_member(root, "types");	/* absent while it is being published */
+	int			n = xs_json_elements(root, "features", &objects);
 	XsFeature  *all = palloc0(sizeof(XsFeature) * Max(n, 1));
 
 	policy->nfeatures = 0;
@@ -330,7 +337,7 @@ static int
 index_or_all(JsonbContainer *object, const char *name,
 			 int (*find) (const XsPolicy *, const char *), const XsPolicy *policy)
 {
-	char	   *value = text_of(object, name);
+	char	   *value = xs_json_text(object, name);
 
 	return value == NULL ? -1 : find(policy, value);
 }
@@ -339,7 +346,7 @@ index_or_all(JsonbContainer *object, const char *name,
 static XsBinding
 binding_of(const XsPolicy *policy, JsonbContainer *object)
 {
-	JsonbValue *attributes = member(object, "attributes");
+	JsonbValue *attributes = xs_json_member(object, "attributes");
 	int			only = index_or_all(object, "product", xs_policy_offer, policy);
 	bool	   *offers = palloc(sizeof(bool) * Max(policy->noffers, 1));
 	XsBinding	binding;
@@ -360,13 +367,13 @@ read_rules(XsPolicy *policy, JsonbContainer *root)
 {
 	JsonbContainer **objects;
 
-	policy->nrules = elements(root, "rules", &objects);
+	policy->nrules = xs_json_elements(root, "rules", &objects);
 	policy->rules = palloc0(sizeof(XsRule) * Max(policy->nrules, 1));
 	for (int i = 0; i < policy->nrules; i++)
 	{
 		XsRule	   *rule = &policy->rules[i];
 
-		rule->rule = text_of(objects[i], "rule");
+		rule->rule = xs_json_text(objects[i], "rule");
 		rule->binding = binding_of(policy, objects[i]);
 		rule->valid = validity_of(objects[i]);
 		rule->expression = expression_of(policy, objects[i], "expression", XS_RESULT_BOOLEAN,
@@ -379,21 +386,21 @@ read_caps(XsPolicy *policy, JsonbContainer *root)
 {
 	JsonbContainer **objects;
 
-	policy->ncaps = elements(root, "caps", &objects);
+	policy->ncaps = xs_json_elements(root, "caps", &objects);
 	policy->caps = palloc0(sizeof(XsCap) * Max(policy->ncaps, 1));
 	for (int i = 0; i < policy->ncaps; i++)
 	{
 		XsCap	   *cap = &policy->caps[i];
 		char	   *engaged;
 
-		cap->cap = text_of(objects[i], "cap");
+		cap->cap = xs_json_text(objects[i], "cap");
 		cap->binding = binding_of(policy, objects[i]);
-		cap->max_offers = (int) integer_of(objects[i], "max_offers");
-		cap->per = interval_of(objects[i], "per");
-		engaged = text_of(objects[i], "engaged");
+		cap->max_offers = (int) xs_json_integer(objects[i], "max_offers");
+		cap->per = xs_json_interval(objects[i], "per");
+		engaged = xs_json_text(objects[i], "engaged");
 		cap->engaged = engaged == NULL ? XS_ENGAGED_NOTHING
 			: strcmp(engaged, "reset") == 0 ? XS_ENGAGED_RESET : XS_ENGAGED_RELAX;
-		cap->relaxed_offers = (int) number_of(objects[i], "relaxed_offers", 0);
+		cap->relaxed_offers = (int) xs_json_number(objects[i], "relaxed_offers", 0);
 		policy->needs_responses |= engaged != NULL;
 	}
 }
@@ -403,16 +410,16 @@ read_quiets(XsPolicy *policy, JsonbContainer *root)
 {
 	JsonbContainer **objects;
 
-	policy->nquiets = elements(root, "quiets", &objects);
+	policy->nquiets = xs_json_elements(root, "quiets", &objects);
 	policy->quiets = palloc0(sizeof(XsQuiet) * Max(policy->nquiets, 1));
 	for (int i = 0; i < policy->nquiets; i++)
 	{
 		XsQuiet    *quiet = &policy->quiets[i];
 
-		quiet->quiet = text_of(objects[i], "quiet");
+		quiet->quiet = xs_json_text(objects[i], "quiet");
 		quiet->channel = index_or_all(objects[i], "channel", xs_policy_channel, policy);
-		quiet->after_ignored = (int) integer_of(objects[i], "after_ignored");
-		quiet->pause = interval_of(objects[i], "pause");
+		quiet->after_ignored = (int) xs_json_integer(objects[i], "after_ignored");
+		quiet->pause = xs_json_interval(objects[i], "pause");
 	}
 	policy->needs_responses |= policy->nquiets > 0;
 }
@@ -422,16 +429,16 @@ read_cooldowns(XsPolicy *policy, JsonbContainer *root)
 {
 	JsonbContainer **objects;
 
-	policy->ncooldowns = elements(root, "cooldowns", &objects);
+	policy->ncooldowns = xs_json_elements(root, "cooldowns", &objects);
 	policy->cooldowns = palloc0(sizeof(XsCooldown) * Max(policy->ncooldowns, 1));
 	for (int i = 0; i < policy->ncooldowns; i++)
 	{
 		XsCooldown *cooldown = &policy->cooldowns[i];
 
-		cooldown->cooldown = text_of(objects[i], "cooldown");
+		cooldown->cooldown = xs_json_text(objects[i], "cooldown");
 		cooldown->offer = index_or_all(objects[i], "product", xs_policy_offer, policy);
-		cooldown->outcome = text_of(objects[i], "outcome");
-		cooldown->lasts = interval_of(objects[i], "lasts");
+		cooldown->outcome = xs_json_text(objects[i], "outcome");
+		cooldown->lasts = xs_json_interval(objects[i], "lasts");
 	}
 	policy->needs_responses |= policy->ncooldowns > 0;
 }
@@ -441,22 +448,22 @@ read_overrides(XsPolicy *policy, JsonbContainer *root)
 {
 	JsonbContainer **objects;
 
-	policy->noverrides = elements(root, "overrides", &objects);
+	policy->noverrides = xs_json_elements(root, "overrides", &objects);
 	policy->overrides = palloc0(sizeof(XsOverride) * Max(policy->noverrides, 1));
 	for (int i = 0; i < policy->noverrides; i++)
 	{
 		XsOverride *override = &policy->overrides[i];
-		char	   *action = text_of(objects[i], "action");
+		char	   *action = xs_json_text(objects[i], "action");
 
-		override->override = text_of(objects[i], "override");
+		override->override = xs_json_text(objects[i], "override");
 		override->action = strcmp(action, "block") == 0 ? XS_ACTION_BLOCK
 			: strcmp(action, "force") == 0 ? XS_ACTION_FORCE : XS_ACTION_BOOST;
 		override->offer = index_or_all(objects[i], "product", xs_policy_offer, policy);
 		override->channel = index_or_all(objects[i], "channel", xs_policy_channel, policy);
 		override->expression = expression_of(policy, objects[i], "expression", XS_RESULT_BOOLEAN,
 											 psprintf("override \"%s\"", override->override));
-		override->factor = number_of(objects[i], "factor", 1);
-		override->expires = moment_of(objects[i], "expires");
+		override->factor = xs_json_number(objects[i], "factor", 1);
+		override->expires = xs_json_moment(objects[i], "expires");
 	}
 }
 
@@ -464,18 +471,22 @@ static void
 read_kinds(XsPolicy *policy, JsonbContainer *root)
 {
 	JsonbContainer **objects;
+	bool		harms = false;
 
-	policy->nkinds = elements(root, "kinds", &objects);
+	policy->nkinds = xs_json_elements(root, "kinds", &objects);
 	policy->kinds = palloc0(sizeof(XsKind) * Max(policy->nkinds, 1));
 	for (int i = 0; i < policy->nkinds; i++)
 	{
 		XsKind	   *kind = &policy->kinds[i];
 
-		kind->outcome = text_of(objects[i], "outcome");
-		kind->engagement = boolean_of(objects[i], "engagement");
-		kind->undelivered = boolean_of(objects[i], "undelivered");
+		kind->outcome = xs_json_text(objects[i], "outcome");
+		kind->engagement = xs_json_boolean(objects[i], "engagement");
+		kind->undelivered = xs_json_boolean(objects[i], "undelivered");
 		policy->needs_responses |= kind->undelivered;
+		harms |= xs_json_number(objects[i], "harm", 0) > 0;
 	}
+	if (!harms)
+		policy->harm_price = 0; /* else what is believed before evidence would count against new products */
 }
 
 /* One value of an indicator, whose type the first value that is not null decides. */
@@ -505,12 +516,12 @@ static void
 read_market(XsPolicy *policy, JsonbContainer *root)
 {
 	JsonbContainer **rows;
-	int			n = member(root, "market") == NULL ? 0 : elements(root, "market", &rows);
+	int			n = xs_json_member(root, "market") == NULL ? 0 : xs_json_elements(root, "market", &rows);
 
 	policy->indicators = palloc0(sizeof(XsIndicator) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		char	   *name = text_of(rows[i], "indicator");
+		char	   *name = xs_json_text(rows[i], "indicator");
 		XsIndicator *indicator = &policy->indicators[Max(policy->nindicators - 1, 0)];
 
 		if (policy->nindicators == 0 || strcmp(indicator->indicator, name) != 0)
@@ -521,8 +532,8 @@ read_market(XsPolicy *policy, JsonbContainer *root)
 			indicator->value = palloc0(sizeof(Datum) * n);
 			indicator->isnull = palloc(sizeof(bool) * n);
 		}
-		indicator->since[indicator->n] = moment_of(rows[i], "since");
-		read_value(indicator, indicator->n++, member(rows[i], "value"));
+		indicator->since[indicator->n] = xs_json_moment(rows[i], "since");
+		read_value(indicator, indicator->n++, xs_json_member(rows[i], "value"));
 	}
 	for (int i = 0; i < policy->nindicators; i++)
 		if (!OidIsValid(policy->indicators[i].type))
@@ -541,13 +552,14 @@ xs_policy_read(const char *agent, int32 version, Jsonb *definition)
 	MemoryContext caller = MemoryContextSwitchTo(context);
 	JsonbContainer *root = &definition->root;
 	XsPolicy   *policy = palloc0(sizeof(XsPolicy));
-	JsonbValue *layout = member(root, "layout");
+	JsonbValue *layout = xs_json_member(root, "layout");
 
 	policy->context = context;
 	policy->agent = pstrdup(agent);
 	policy->version = version;
-	read_agent(policy, container(root, "agent"));
+	read_agent(policy, xs_json_container(root, "agent"));
 	read_offers(policy, root);
+	read_groups(policy, xs_json_container(root, "agent"));
 	read_channels(policy, root);
 	read_features(policy, root);
 	read_rules(policy, root);
@@ -561,7 +573,7 @@ xs_policy_read(const char *agent, int32 version, Jsonb *definition)
 	/* A definition that is being published has no layout yet. */
 	if (layout != NULL)
 	{
-		policy->encoding = (int32) integer_of(layout->val.binary.data, "encoding");
+		policy->encoding = (int32) xs_json_integer(layout->val.binary.data, "encoding");
 		xs_layout(policy);
 	}
 

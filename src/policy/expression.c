@@ -407,7 +407,8 @@ coerce_result(ParseState *pstate, const XsExpression *expression, const XsScope 
 				wrong_type(expression, type, "double precision");
 			break;
 		case XS_RESULT_TEXT:
-			coerced = coerce(pstate, node, TEXTOID, COERCION_IMPLICIT);
+			coerced = coerce(pstate, node, TEXTOID,
+							 TypeCategory(getBaseType(type)) == TYPCATEGORY_ENUM ? COERCION_EXPLICIT : COERCION_IMPLICIT);
 			if (coerced == NULL)
 				wrong_type(expression, type, "text");
 			break;

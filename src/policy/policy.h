@@ -17,6 +17,7 @@
 
 #include "../model/explore.h"
 #include "../model/oracle.h"
+#include "../model/schedule.h"
 
 /* What an expression must yield. */
 typedef enum XsResult
@@ -75,10 +76,17 @@ typedef struct XsOffer
 	bool		active;
 	XsValidity	valid;
 	double		max_share;		/* 1: no limit */
+	double		prior_rate;		/* believed where there is no propensity */
+	double		prior_strength;
+	double		ramp_share;		/* of the decisions at most, at first; 1: no ramp */
+	double		ramp_until;		/* learned decisions until it is as any other */
+	int			group;			/* similar products share it; -1: similar to none */
 	XsExpression *propensity;	/* each NULL if not given */
 	XsExpression *value;
+	XsExpression *lever;
 	XsExpression *cost;
 	XsExpression *held;
+	const char *score;			/* identity of the propensity: its version, else its text; or NULL */
 } XsOffer;
 
 typedef struct XsChannel
@@ -197,6 +205,15 @@ typedef struct XsIndicator
 	bool	   *isnull;
 } XsIndicator;
 
+/* Which oracles may predict an offer's reward. */
+typedef enum XsOracleChoice
+{
+	XS_CHOICE_BETA,
+	XS_CHOICE_SEGMENT,
+	XS_CHOICE_FEATURES,			/* linear or logistic */
+	XS_CHOICE_AUTO				/* beta, segment or logistic, whichever its evidence supports */
+} XsOracleChoice;
+
 typedef struct XsPolicy
 {
 	MemoryContext context;
@@ -208,10 +225,22 @@ typedef struct XsPolicy
 	XsExpression *customer_key;
 	bool		paused;
 	bool		draft;
-	const XsOracle *oracle;
+	XsOracleChoice choice;
+	const XsOracle *oracle;		/* the one with features, if choice allows one; else the only one */
 	const XsStrategy *strategy;
-	XsExploration exploration;
-	XsPrior		prior;			/* uses_propensity is set per offer */
+	XsExploration exploration;	/* epsilon, floor and gamma are resolved per decision, see xs_exploration */
+	XsSchedule	epsilon;
+	XsSchedule	floor;
+	TimestampTz schedule_since;
+	double		squarecb_gamma;
+	XsPrior		prior;			/* the agent's; rate, strength, uses_propensity and trust are set per offer */
+	double		pooling;		/* share of the prior variance that similar products have in common */
+	int			ngroups;
+	double		half_life;		/* of evidence, in days; 0: none */
+	double		evidence_window;	/* days of evidence that count; 0: all */
+	double		harm_price;		/* of a harm of 1, in the unit of value */
+	double		harm_rate;		/* believed before evidence */
+	XsExpression *segment;		/* NULL if not given */
 	double		control_share;
 	int64		seed;
 	XsExpression *routing;		/* NULL if not given */
@@ -222,6 +251,7 @@ typedef struct XsPolicy
 	/* arm = offer * nchannels + channel */
 	int			noffers;
 	XsOffer    *offers;
+	bool		has_ramps;		/* of any of them */
 	int			nchannels;
 	XsChannel  *channels;
 

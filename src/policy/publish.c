@@ -103,12 +103,16 @@ static const char *const definitions_sql =
 
 /*
  * Stores a version.  The layout of the feature vector is what an encoding number
- * stands for: it keeps its number as long as it stays the same.
+ * stands for: it keeps its number as long as it stays the same.  Propensities are
+ * told apart by their versions, where these are given, else by their expressions:
+ * another score means something else in the same column.
  */
 static const char *const insert_sql =
 "WITH layout AS (SELECT jsonb_build_object('features', ($3->'features'), 'types', $4::jsonb,"
 "  'link', CASE WHEN ($3->'agent'->>'oracle') = 'linear' THEN 'identity' ELSE 'logit' END,"
-"  'propensity', jsonb_path_exists($3, '$.offers[*].propensity ? (@ != null)')) AS layout)"
+"  'propensity', jsonb_path_exists($3, '$.offers[*].propensity ? (@ != null)'),"
+"  'scores', coalesce((SELECT jsonb_object_agg(o->>'product', coalesce(o->>'propensity_version', o->>'propensity'))"
+"    FROM jsonb_array_elements($3->'offers') o WHERE o->>'propensity' IS NOT NULL), '{}')) AS layout)"
 " INSERT INTO xsell.policy (agent, policy_version, definition)"
 " SELECT $1, $2, $3 || jsonb_build_object('types', $4::jsonb, 'layout', layout || jsonb_build_object('encoding',"
 "  coalesce((SELECT p.definition->'layout'->'encoding' FROM xsell.policy p"
@@ -183,6 +187,17 @@ refuse_arm(const XsPolicy *policy, const XsExpression *expression, const char *d
 				 errdetail("%s", detail)));
 }
 
+static void
+check_oracle(const XsPolicy *policy)
+{
+	if (policy->choice == XS_CHOICE_SEGMENT && policy->segment == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("agent \"%s\" has oracle \"segment\", but no segment", policy->agent),
+				 errdetail("It learns a rate for each segment of customers."),
+				 errhint("Set xsell.agent.segment to an expression that yields the customer's segment.")));
+}
+
 /* Keys must fit the journal, if there is one yet. */
 static Oid
 journal_key_type(void)
@@ -216,6 +231,8 @@ compile(const char *agent, int32 version, Oid customer_table, Jsonb *definition)
 	refuse_arm(policy, policy->customer_key, "The key tells who the customer is, whatever is offered.");
 	refuse_arm(policy, policy->routing, "It tells the channel that the customer prefers, whatever is offered.");
 	refuse_arm(policy, policy->fallback, "It tells what to offer when nothing else can be.");
+	refuse_arm(policy, policy->segment, "It tells who the customer is, whatever is offered.");
+	check_oracle(policy);
 
 	program = xs_program_compile(policy, RelationGetDescr(rel), journal_key_type(), policy->context);
 	xs_layout(policy);

@@ -168,6 +168,33 @@ xs_check_features(ArrayType *features, int *dim)
 	return x;
 }
 
+int
+xs_check_forecasts(ArrayType *array, float *forecasts)
+{
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	if (ARR_NDIM(array) > 1 || ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) > XS_FORECASTERS)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("forecasts must be a one-dimensional array of at most %d elements", XS_FORECASTERS),
+				 errdetail("The array has %d dimensions and %d elements.", ARR_NDIM(array),
+						   ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)))));
+	deconstruct_array(array, FLOAT4OID, sizeof(float4), true, TYPALIGN_INT, &elements, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		forecasts[i] = nulls[i] ? NAN : DatumGetFloat4(elements[i]);
+		if (!isnan(forecasts[i]) && !between(forecasts[i], 0, 1))
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("forecast out of range"),
+					 errdetail("Forecast %d is %g; it must be between 0 and 1.", i + 1, forecasts[i]),
+					 errhint("Pass NULL where there is no forecast.")));
+	}
+	return n;
+}
+
 void
 xs_check_binary_format(StringInfo message, int known, const char *type)
 {
@@ -234,5 +261,52 @@ xs_glm_fault(const XsGlm *state)
 	for (int i = 0; i < XS_GLM_SUMS(state->dim); i++)
 		if (state->sums[i] != 0)
 			return "There is evidence without observations.";
+	return NULL;
+}
+
+/* What is wrong with a forecaster's sums, given those of all observations, or NULL. */
+static const char *
+forecaster_fault(const XsForecaster *forecaster, const XsBeta *all)
+{
+	const XsBeta *outcomes = &forecaster->outcomes;
+	XsBeta		others = *all;
+	const char *fault = xs_beta_fault(outcomes);
+	double		most;
+
+	if (fault != NULL)
+		return fault;
+	if (forecaster->missing < 0)
+		return "The number of missing forecasts is negative.";
+	/* all counts are above 0 here: no difference overflows */
+	if (forecaster->missing > all->n - outcomes->n)
+		return "There are more forecasts, present and missing, than observations.";
+	if (xs_beta_merge(&others, outcomes, -1) != XS_OK || xs_beta_fault(&others) != NULL)
+		return "Its observations are not among all observations.";
+	if (forecaster->forecasts < 0 || forecaster->forecasts > outcomes->trials)
+		return "The sum of its forecasts is out of range.";
+	/* at most -ln(XS_MIN_FORECAST) < 14 per trial, and what rounding adds */
+	most = 14.0 * outcomes->trials + 8.0 * outcomes->n;
+	if (forecaster->log_loss < 0 || (double) forecaster->log_loss > most)
+		return "Its log loss is out of range.";
+	if ((double) forecaster->gain < -most || (double) forecaster->gain > most)
+		return "Its gain is out of range.";
+	if (forecaster->brier < 0 || forecaster->brier > outcomes->trials)
+		return "Its Brier score is out of range.";
+	return NULL;
+}
+
+const char *
+xs_score_fault(const XsScore *state)
+{
+	const char *fault = xs_beta_fault(&state->outcomes);
+
+	if (fault != NULL)
+		return fault;
+	for (int j = 0; j < XS_FORECASTERS; j++)
+	{
+		fault = forecaster_fault(&state->forecasters[j], &state->outcomes);
+		if (fault != NULL)
+			return psprintf("Forecaster \"%s\": %s", xs_forecaster_names[j], fault);
+	}
 	return NULL;
 }

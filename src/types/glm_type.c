@@ -41,6 +41,15 @@ xs_glm_value_new(int dim, XsLink link)
 	return value;
 }
 
+Datum
+xs_glm_datum(const XsGlm *state)
+{
+	XsGlmValue *value = xs_glm_value_new(state->dim, state->link);
+
+	memcpy(&value->body, state, XS_GLM_SIZE(state->dim));
+	return PointerGetDatum(value);
+}
+
 /* What is wrong with a flat value, or NULL.  Looks at the body only once its length is right. */
 static const char *
 value_fault(const XsGlmValue *value)

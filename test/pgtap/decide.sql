@@ -16,7 +16,7 @@ INSERT INTO customer SELECT i, 15 + i * 7 % 60, i * 131 % 5000, (ARRAY['student'
 	i % 3 = 0, i % 5 = 0, i % 2 = 0, (i * 37 % 100) / 120.0, i % 7
 	FROM generate_series(1, 120) i;
 
-INSERT INTO xsell.agent (agent, customer_table, customer_key, seed) VALUES ('retail', 'customer', 'id', 20250303);
+INSERT INTO xsell.agent (agent, customer_table, customer_key, seed, schedule) VALUES ('retail', 'customer', 'id', 20250303, 'constant');
 INSERT INTO xsell.channel (agent, channel, consent) VALUES ('retail', 'web', NULL), ('retail', 'mail', 'mail_consent');
 INSERT INTO xsell.product (product, credit, attributes) VALUES
 	('card', true, '{"type": "card"}'), ('loan', true, '{"type": "loan"}'), ('fund', false, '{"type": "fund"}'), ('pension', false, '{"type": "fund"}'), ('sim', false, '{}');
@@ -66,7 +66,7 @@ DECLARE
 	o text;
 	share float8;
 BEGIN
-	FOREACH s IN ARRAY '{epsilon_greedy,ucb,thompson,uniform}'::text[] LOOP
+	FOREACH s IN ARRAY '{greedy,epsilon_greedy,ucb,thompson,softmax,squarecb,uniform}'::text[] LOOP
 		FOREACH o IN ARRAY '{beta,linear,logistic}'::text[] LOOP
 			FOREACH share IN ARRAY '{0,0.3}'::float8[] LOOP
 				UPDATE xsell.agent SET strategy = s, oracle = o, control_share = share, floor = 0.06;
@@ -76,7 +76,7 @@ BEGIN
 		END LOOP;
 	END LOOP;
 END $$;
-SELECT is((SELECT count(*) FROM ranked), 4 * 3 * 2 * 120 * 10::bigint, 'every candidate is ranked');
+SELECT is((SELECT count(*) FROM ranked), 7 * 3 * 2 * 120 * 10::bigint, 'every candidate is ranked');
 SELECT is_empty($$SELECT strategy, oracle, id, sum(probability) FROM ranked GROUP BY strategy, oracle, control, id
 	HAVING abs(sum(probability) - (count(*) FILTER (WHERE excluded IS NULL) > 0)::int) > 1e-12$$,
 	'probabilities add up to 1, or to 0 where nothing is allowed');
@@ -90,7 +90,7 @@ SELECT is_empty($$SELECT strategy, oracle, id, product, channel FROM ranked GROU
 SELECT is_empty($$SELECT product, channel, id FROM ranked GROUP BY product, channel, id HAVING count(DISTINCT excluded) > 1$$, 'nor do the reasons');
 SELECT is((SELECT array_agg(DISTINCT strategy ORDER BY strategy) FROM (SELECT strategy, id, max(probability) - min(probability) AS spread
 		FROM ranked WHERE excluded IS NULL AND NOT control GROUP BY strategy, oracle, id) s WHERE spread > 0.01),
-	'{epsilon_greedy,thompson,ucb}', 'only the uniform strategy makes no difference between arms');
+	'{epsilon_greedy,greedy,softmax,squarecb,thompson,ucb}', 'only the uniform strategy makes no difference between arms');
 
 -- K = 0, 1, 200
 SELECT results_eq($$SELECT d.product, d.channel, d.probability, d.expected, d.mode, d.reason FROM customer c, xsell_decide(c, '{}') d WHERE id = 61$$,
@@ -101,7 +101,7 @@ SELECT results_eq($$SELECT d.product, d.channel, d.probability FROM customer c, 
 	$$VALUES ('pension', 'web', 1::float8)$$, 'one candidate: probability 1');
 SELECT results_eq($$SELECT channel, product, cardinality(features), linear_predictor FROM xsell.decision WHERE customer_key = 65$$,
 	$$VALUES ('mail', NULL::text, NULL::int, NULL::float8)$$, 'no offer is logged, with the channel asked for');
-INSERT INTO xsell.agent (agent, customer_table, customer_key, seed, floor) VALUES ('many', 'customer', 'id', 5, 0.1);
+INSERT INTO xsell.agent (agent, customer_table, customer_key, seed, floor, schedule) VALUES ('many', 'customer', 'id', 5, 0.1, 'constant');
 INSERT INTO xsell.product (product, credit) SELECT 'p' || i, false FROM generate_series(1, 100) i;
 INSERT INTO xsell.offer (agent, product) SELECT 'many', product FROM xsell.product WHERE product ~ '^p[0-9]+$';
 INSERT INTO xsell.channel (agent, channel) VALUES ('many', 'a'), ('many', 'b');
@@ -334,9 +334,9 @@ INSERT INTO elsewhere SELECT d.* FROM customer c, xsell_choose(c, request_key =>
 SELECT is((SELECT count(*) FROM xsell.decision d JOIN elsewhere USING (decision_id)), 0::bigint, 'what is chosen is not logged');
 SELECT is((SELECT count(*) FROM elsewhere e WHERE xsell_record(e) = e.decision_id), 15::bigint, 'until it is recorded');
 SELECT is_empty($$SELECT FROM elsewhere e JOIN xsell.decision d USING (decision_id) WHERE (d.customer_key::text, d.agent, d.cohort, d.product, d.channel, d.probability, d.expected, d.mode, d.reason, d.policy_version,
-		d.model_version, d.encoding, d.linear_predictor, d.features, d.candidates::text, d.contribution_columns, d.contributions, d.request_key, d.decided_by, d.breach)
+		d.model_version, d.encoding, d.linear_predictor, d.features, d.candidates::text, d.contribution_columns, d.contributions, d.segment, d.forecasts, d.request_key, d.decided_by, d.breach)
 	IS DISTINCT FROM (e.customer_key, e.agent, e.cohort, e.product, e.channel, e.probability, e.expected, e.mode, e.reason, e.policy_version,
-		e.model_version, e.encoding, e.linear_predictor, e.features, e.candidates::text, e.contribution_columns, e.contributions, e.request_key, session_user::text, NULL)$$, 'just as it was chosen');
+		e.model_version, e.encoding, e.linear_predictor, e.features, e.candidates::text, e.contribution_columns, e.contributions, e.segment, e.forecasts, e.request_key, session_user::text, NULL)$$, 'just as it was chosen');
 SELECT is_empty($$SELECT FROM elsewhere e WHERE product IS NOT NULL AND NOT EXISTS (SELECT FROM xsell.contact c WHERE c.customer_key::text = e.customer_key AND e.decision_id = ANY (c.decision_id))$$, 'and is a contact');
 SELECT results_eq($$SELECT d.decision_id FROM customer c, xsell_decide(c, request_key => 'record') d WHERE id = 70$$, $$SELECT decision_id FROM elsewhere WHERE request_key = 'record'$$, 'its request key is known then');
 -- the same with the same id: a decision of xsell_decide, as xsell_choose would have made it
@@ -481,7 +481,9 @@ SELECT is(pg_temp.tampered(:id, what), field, what) FROM (VALUES
 	('features[cardinality(features)] = features[cardinality(features)] + 0.5', 'feature propensity'),
 	('features = features || 1::real', 'length of features'),
 	('contributions[1] = contributions[1] + 1', 'contributions'),
-	('contribution_columns[1] = contribution_columns[1] + 1', 'contribution_columns')) v (what, field) WHERE field IS NOT NULL;
+	('contribution_columns[1] = contribution_columns[1] + 1', 'contribution_columns'),
+	('forecasts[2] = forecasts[2] + 0.001', 'forecasts'),
+	('segment = ''vip''', 'segment')) v (what, field) WHERE field IS NOT NULL;
 BEGIN;
 UPDATE xsell.evidence SET beta = beta + beta, glm = glm + glm;
 SELECT isnt_empty('SELECT pg_temp.not_replayed()', 'evidence that was changed comes to light');

@@ -10,18 +10,19 @@ INSERT INTO "Bank".customer SELECT i, 20 + i, i * 100, 'student', true, 0.1, 'UT
 
 INSERT INTO xsell.product (product, name, credit, attributes) VALUES
 	('card', 'Credit card', true, '{"type": "card", "fee": 2.50, "new": true, "none": null}'), ('loan', NULL, true, '{"type": "loan"}'), ('fund', 'Fund "1"', false, '{"type": "fund"}');
-INSERT INTO xsell.agent (agent, customer_table, customer_key, oracle, floor, epsilon, routing, fallback, top_n, similarity) VALUES
-	('retail', '"Bank".customer', 'id', 'linear', 0.1, 0.3333333333333333, '''web''', '''card''', 3, '{type}');
+INSERT INTO xsell.agent (agent, customer_table, customer_key, oracle, floor, epsilon, routing, fallback, top_n, similarity, segment, half_life, schedule, schedule_half, schedule_since, epsilon_end) VALUES
+	('retail', '"Bank".customer', 'id', 'linear', 0.1, 0.3333333333333333, '''web''', '''card''', 3, '{type}', 'segment', '1 mon 3 days', 'time', 7.5, '2026-01-01 00:00:00.123456+02', 0.1);
 INSERT INTO xsell.channel (agent, channel, observation_window, consent, modes, default_for, quiet_from, quiet_until, time_zone, attributes) VALUES
 	('retail', 'mail', '1 mon 3 days 04:05:06.789', 'mail_consent', '{batch}', '{batch}', '22:00', '07:30', 'zone', '{"cost": 0.5}'),
 	('retail', 'web', '30 minutes', NULL, DEFAULT, DEFAULT, NULL, NULL, NULL, '{}');
-INSERT INTO xsell.offer (agent, product, propensity, propensity_version, value, cost, held, max_share, active, valid) VALUES
-	('retail', 'card', 'score', 'v3', '2', '0.01', 'age < 18', 0.5, true, '[2026-01-01 00:00+02,2090-01-01 00:00+02)'), ('retail', 'loan', NULL, NULL, NULL, NULL, NULL, NULL, false, DEFAULT);
+INSERT INTO xsell.offer (agent, product, propensity, propensity_version, value, lever, cost, held, max_share, prior_rate, ramp_share, ramp_until, active, valid) VALUES
+	('retail', 'card', 'score', 'v3', '2', 'income / 1000.0', '0.01', 'age < 18', 0.5, 0.07, 0.25, 300, true, '[2026-01-01 00:00+02,2090-01-01 00:00+02)'),
+	('retail', 'loan', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, false, DEFAULT);
 INSERT INTO xsell.feature (agent, feature, expression, center, scale, clip, levels) VALUES
 	('retail', 'age', 'age', 45.1, 15, 4, NULL), ('retail', 'segment', 'segment', NULL, NULL, NULL, '{student,"a \"b\", c"}');
 INSERT INTO xsell.rule (agent, rule, kind, product, channel, attributes, expression, valid) VALUES
 	('retail', 'z adult', 'eligibility', NULL, NULL, NULL, 'age >= 18', DEFAULT), ('retail', 'a income', 'suitability', 'loan', 'web', '{"type": "loan"}', 'income > 100', '[2026-01-01,)');
-INSERT INTO xsell.outcome_kind (agent, outcome, reward, engagement, opt_out) VALUES ('retail', 'click', 0.1, true, NULL), ('retail', 'stop', 0, false, 'all');
+INSERT INTO xsell.outcome_kind (agent, outcome, reward, engagement, opt_out, harm) VALUES ('retail', 'click', 0.1, true, NULL, 0), ('retail', 'stop', 0, false, 'all', 0.75);
 INSERT INTO xsell.cap (agent, cap, product, channel, attributes, max_offers, per, engaged, relaxed_offers) VALUES
 	('retail', 'weekly', 'card', NULL, NULL, 2, '7 days', 'relax', 4), ('retail', 'daily', NULL, 'mail', NULL, 1, '1 day', NULL, NULL);
 INSERT INTO xsell.quiet (agent, quiet, channel, after_ignored, pause) VALUES ('retail', 'tired', 'mail', 3, '30 days');
@@ -90,7 +91,8 @@ SELECT results_eq($$SELECT part, name, field FROM changed(jsonb_set(start() || '
 	'whatever order statements would need');
 SELECT results_eq($$SELECT count(*) FROM changed(start())$$, 'VALUES (14::bigint)', 'and back');
 SELECT results_eq($$SELECT field, after FROM changed('{"xsell": 1, "agent": {"agent": "retail", "customer_table": "\"Bank\".customer", "customer_key": "id"}}') WHERE part = 'agent' ORDER BY 1$$,
-	$$VALUES ('epsilon', '0.1'::jsonb), ('fallback', 'null'), ('floor', '0.02'), ('oracle', '"logistic"'), ('routing', 'null'), ('similarity', 'null'), ('top_n', 'null')$$, 'a document may be as short as this; the seed stays');
+	$$VALUES ('epsilon', '0.1'::jsonb), ('epsilon_end', 'null'), ('fallback', 'null'), ('floor', '0.02'), ('half_life', 'null'), ('oracle', '"logistic"'), ('routing', 'null'),
+		('schedule', '"evidence"'), ('schedule_half', '150'), ('segment', 'null'), ('similarity', 'null'), ('top_n', 'null')$$, 'a document may be as short as this; seed and schedule_since stay');
 SELECT is((SELECT array_agg(e.k ORDER BY 1) FROM jsonb_each(xsell_policy_export('retail')) e (k, v) WHERE v <> '[]'), '{agent,xsell}', 'it has nothing then');
 SELECT is((SELECT jsonb_agg(product ORDER BY product) FROM xsell.product), '["card", "fund", "loan"]', 'products stay');
 SELECT is(xsell_policy_import('{"xsell": 1, "agent": {"customer_table": "\"Bank\".customer", "customer_key": "id"}}', 'x'), 1, 'a new agent');
@@ -134,6 +136,8 @@ SELECT is(error(document, agent), message, message) FROM (VALUES
 	(rule('{"rule": "a income"}'), NULL, '22023 rule "a income" of the document is there twice'),
 	(jsonb_set(start(), '{products,0}', '{"product": "card"}'), NULL, '22023 product "card" of the document has no "credit"'),
 	(start() #- '{agent,customer_key}', NULL, '22023 agent "retail" of the document has no "customer_key"'),
+	(jsonb_set(start(), '{agent,schedule_half}', 'null'), NULL, '23514 new row for relation "agent" violates check constraint "agent_schedule_needs_half"'),
+	(jsonb_set(start(), '{agent,oracle}', '"segment"') #- '{agent,segment}', NULL, '42P17 agent "retail" has oracle "segment", but no segment'),
 	(rule('{"kind": "wish"}'), NULL, '23514 new row for relation "rule" violates check constraint "rule_kind_check"'),
 	(rule('{"valid": null}'), NULL, '23502 null value in column "valid" of relation "rule" violates not-null constraint'),
 	(rule('{"valid": "soon"}'), NULL, '22P02 rule "z adult" of the document: malformed range literal: "soon"'),

@@ -30,7 +30,7 @@ SELECT results_eq($$SELECT oid::regprocedure::text COLLATE "C", prorettype::regt
 	FROM pg_proc WHERE pronamespace IN ('x'::regnamespace, 'xsell'::regnamespace) AND prosecdef$$,
 	$$VALUES ('xsell.note_change()' COLLATE "C", 'trigger' COLLATE "C", 'xsell_test_owner' COLLATE "C", false)$$, 'no function runs with its owner''s rights, but the trigger that keeps history');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_proc p WHERE pronamespace = 'x'::regnamespace AND has_function_privilege('xsell_test_other', oid, 'EXECUTE')
-	AND proname ~ '^xsell_(create_|(choose|record|decide|rank|replay|explain|reward|learn|rebuild_evidence|refit)$)'$$, 'what reads or writes the journal is not for everyone');
+	AND proname ~ '^xsell_(create_|(choose|record|decide|rank|replay|explain|reward|learn|rebuild_evidence|rebuild_segments|models|model_coefficients|segment_rates|refit|promote|rollback|compare|policy_distance)$)'$$, 'what reads or writes the journal is not for everyone');
 SELECT isnt_empty($$SELECT FROM pg_proc p WHERE pronamespace = 'x'::regnamespace AND has_function_privilege('xsell_test_other', oid, 'EXECUTE') AND proname = 'xsell_beta_agg'$$, 'what computes is');
 
 CREATE TABLE public.customer (id bigint PRIMARY KEY, age int, secret text);
@@ -49,9 +49,11 @@ GRANT SELECT ON customer TO xsell_test_decider, xsell_test_other;
 SET SESSION AUTHORIZATION xsell_test_other;
 SELECT throws_ok(format('SELECT %s FROM customer c', call), '42501', 'permission denied for function ' || substring(call FROM '^\w+'), call) FROM unnest(ARRAY[
 	'xsell_decide(c)', 'xsell_choose(c)', 'xsell_rank(c)', 'xsell_record((SELECT NULL::xsell_decision))', 'xsell_replay(1)', 'xsell_explain(1)', 'xsell_reward(1, ''conversion'')', 'xsell_learn()',
-	'xsell_rebuild_evidence(''retail'')', 'xsell_create_journal(''bigint'')', 'xsell_create_partition(now(), now())']) call;
+	'xsell_rebuild_evidence(''retail'')', 'xsell_rebuild_segments(''retail'')', 'xsell_models(''retail'')', 'xsell_model_coefficients(''retail'')', 'xsell_segment_rates(''retail'')', 'xsell_refit(''retail'')', 'xsell_promote(''retail'', 0)', 'xsell_rollback(''retail'')',
+	'xsell_compare(''retail'', 0)', 'xsell_policy_distance(''retail'', 0)', 'xsell_create_journal(''bigint'')', 'xsell_create_partition(now(), now())']) call;
 SELECT throws_ok('SELECT * FROM xsell.' || t, '42501', NULL, 'xsell.' || t) FROM unnest('{product,agent,channel,offer,feature,rule,cap,outcome_kind,policy,
-	decision,decision_default,outcome,experience,evidence,learner,late,contact,request}'::text[]) t;
+	decision,decision_default,outcome,experience,evidence,segment_evidence,learner,late,contact,request,
+	refit,refit_mean,refit_evidence,promotion,model,coefficient,decision_rule,forecast,season,change,alert}'::text[]) t;
 SELECT throws_ok('CREATE TABLE xsell.mine ()', '42501', NULL, 'the schema is closed');
 -- a trigger of the extension on a table of one's own publishes nothing of one's own
 CREATE TEMP TABLE mine (agent text);
@@ -94,6 +96,29 @@ SELECT throws_ok('SELECT xsell_decide(c) FROM customer c', '42501', 'permission 
 SET SESSION AUTHORIZATION xsell_test_owner;
 DELETE FROM xsell.rule WHERE rule = 'reads';
 SELECT is((SELECT d.product IS NOT NULL FROM customer c, xsell_decide(c) d WHERE id = 2), true, 'whoever may, may');
+
+-- ------------------------------------------------------------------------------- models --
+
+-- Who refits needs no right on what a refit reads and writes; who looks at models needs them on what views read.
+SET SESSION AUTHORIZATION xsell_test_owner;
+SELECT decisions > 0 AS learned FROM xsell_learn() \g /dev/null
+GRANT EXECUTE ON FUNCTION xsell_refit, xsell_promote, xsell_rollback TO xsell_test_decider;
+SET SESSION AUTHORIZATION xsell_test_decider;
+SELECT results_eq($$SELECT xsell_refit('retail')$$, 'VALUES (1::bigint)', 'who was granted xsell_refit refits');
+SELECT lives_ok($$SELECT xsell_promote('retail', 1, 'tried')$$, 'promotes');
+SELECT lives_ok($$SELECT xsell_rollback('retail', 'undone')$$, 'and rolls back');
+SELECT throws_ok(c, '42501', NULL, c) FROM unnest('{TABLE xsell.refit,TABLE xsell.promotion,DELETE FROM xsell.refit_evidence,TABLE xsell.model,TABLE xsell.alert,SELECT xsell_models(''retail''),"SELECT xsell_compare(''retail'', 1)"}'::text[]) c;
+SET SESSION AUTHORIZATION xsell_test_owner;
+SELECT results_eq('SELECT refitted_by FROM xsell.refit UNION ALL SELECT promoted_by FROM xsell.promotion', $$SELECT 'xsell_test_decider' COLLATE "default" FROM generate_series(1, 3)$$, 'under its own name');
+GRANT SELECT ON xsell.agent, xsell.offer, xsell.channel, xsell.policy, xsell.learner, xsell.evidence, xsell.segment_evidence, xsell.promotion, xsell.model, xsell.coefficient, xsell.decision_rule, xsell.forecast, xsell.season, xsell.change, xsell.alert TO xsell_test_decider;
+SET SESSION AUTHORIZATION xsell_test_decider;
+SELECT throws_ok('TABLE xsell.' || v, '42501', 'permission denied for function ' || f, v || ' shows what its reader may compute') FROM (VALUES ('model', 'xsell_models'), ('coefficient', 'xsell_model_coefficients'), ('decision_rule', 'xsell_segment_rates')) v (v, f);
+SET SESSION AUTHORIZATION xsell_test_owner;
+GRANT EXECUTE ON FUNCTION xsell_models, xsell_model_coefficients, xsell_segment_rates TO xsell_test_decider;
+SET SESSION AUTHORIZATION xsell_test_decider;
+SELECT lives_ok('TABLE xsell.' || v, 'an analyst reads xsell.' || v) FROM unnest('{model,coefficient,decision_rule,forecast,season,change,alert}'::text[]) v;
+SELECT isnt_empty($$SELECT FROM xsell.model WHERE refit = 0$$, 'what it is');
+RESET SESSION AUTHORIZATION;
 
 -- ------------------------------------------------------------------------------- policy editors --
 

@@ -110,7 +110,7 @@ for my $when ('as the crash left it', 'after xsell_learn')
 	is($node->safe_psql('postgres', q{
 		SELECT count(*) FROM xsell.evidence e
 		  FULL JOIN xsell_rebuild_evidence('retail') r USING (product, encoding, bucket)
-		 WHERE (e.beta = r.beta AND e.glm = r.glm) IS NOT TRUE}), 0, "$when: evidence equals its rebuild");
+		 WHERE (e.beta = r.beta AND e.glm = r.glm AND e.score = r.score AND e.harm = r.harm) IS NOT TRUE}), 0, "$when: evidence equals its rebuild");
 	$node->safe_psql('postgres', 'SELECT xsell_learn()');
 }
 is($node->safe_psql('postgres', q{

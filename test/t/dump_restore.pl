@@ -19,7 +19,8 @@ $node->safe_psql('original', q{
 	SELECT xsell_create_partition(now() - interval '1 day', now() + interval '30 days');
 	SELECT count(xsell_decide(c, request_key => 'visit ' || id)) FROM customers c WHERE id % 50 = 0;
 	SELECT xsell_record(xsell_choose(c)) FROM customers c WHERE id = 4;
-	SELECT xsell_learn()});
+	SELECT xsell_learn();
+	SELECT xsell_promote('retail', xsell_refit('retail'))});
 
 my @tables = split /\n/, $node->safe_psql('original', q{
 	SELECT relname FROM pg_class WHERE relnamespace = 'xsell'::regnamespace AND relkind IN ('r', 'p') ORDER BY 1});
@@ -40,6 +41,7 @@ sub schema
 }
 
 my $contents = contents('original');
+my $models = q{SELECT c::text FROM xsell.coefficient c UNION ALL SELECT DISTINCT 'refit ' || refit FROM xsell.model ORDER BY 1};
 my $schema = schema('original');
 
 for my $how ([ 'plain', '--format=plain' ], [ 'inserts', '--format=plain', '--inserts' ], [ 'custom', '--format=custom' ])
@@ -59,6 +61,7 @@ for my $how ([ 'plain', '--format=plain' ], [ 'inserts', '--format=plain', '--in
 	is(schema($name), $schema, "$name: the schema is the same");
 	is($node->safe_psql($name, q{SELECT count(*) > 0 AND bool_and(r.identical) FROM xsell.decision d, xsell_replay(d.decision_id) r}),
 		't', "$name: its decisions replay");
+	is($node->safe_psql($name, $models), $node->safe_psql('original', $models), "$name: its models are the same, the refit in effect included");
 	is($node->safe_psql($name, q{SELECT count(*) FROM customers c, xsell_decide(c, channel => 'web') d WHERE id = 5}), '1', "$name: it decides");
 	is($node->safe_psql($name, q{UPDATE xsell.agent SET epsilon = 0.3; SELECT max(policy_version) - (SELECT count(*) FROM xsell.policy) FROM xsell.policy}),
 		'0', "$name: it publishes the next version");

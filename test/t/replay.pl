@@ -54,5 +54,31 @@ $node->safe_psql('postgres', "UPDATE xsell.experience SET reward = 1 - reward WH
 isnt($node->safe_psql('postgres', 'SELECT count(*) FROM xsell.decision d, xsell_replay(d.decision_id) r WHERE NOT r.identical'),
 	'0', 'changed experience is found');
 
+# Whatever evidence a model is made of: by feature, by segment, of harm, of how
+# good forecasts were; of all time, or of late.
+$node->safe_psql('postgres', 'CREATE DATABASE kinds');
+$node->safe_psql('kinds', 'CREATE EXTENSION xsell');
+$node->safe_psql('kinds', '\i test/data/small_bank.sql');
+$node->safe_psql('kinds', q{INSERT INTO xsell.outcome_kind (agent, outcome, reward, harm) VALUES ('retail', 'complaint', 0, 1), ('retail', 'unsubscribe', 0.05, 0.3)});
+my $week = 0;
+for my $settings ("segment = 'segment', oracle = 'segment'", "oracle = 'auto'", "harm_price = 2", "half_life = '10 days', pooling = 0.3",
+	"oracle = 'linear', evidence_window = '20 days'", "oracle = 'auto', half_life = NULL", "oracle = 'beta'", "oracle = 'segment', evidence_window = NULL")
+{
+	$node->safe_psql('kinds', qq{
+		UPDATE xsell.agent SET $settings;
+		CALL play(1, DATE '2026-01-05' + 7 * $week);
+		SET xsell.simulated_now = '@{[ $week % 2 ? '2026-04-01' : '2026-03-31' ]} 00:00+00';
+		SELECT count(xsell_reward(decision_id, (ARRAY['complaint', 'unsubscribe', 'conversion'])[1 + abs(hashint8(decision_id) % 3)], NULL, xsell_decided_at(decision_id) + interval '1 day'))
+		FROM xsell.decision WHERE product IS NOT NULL AND hashint8extended(decision_id, $week) % 11 = 0;
+		SELECT xsell_learn()});
+	$week++;
+}
+ok($node->safe_psql('kinds', 'SELECT count(DISTINCT segment) = 3 AND count(*) FILTER (WHERE segment IS NULL AND product IS NOT NULL) > 100
+	AND (SELECT count(*) FROM xsell.experience WHERE previous_harm < harm) > 100 FROM xsell.decision') eq 't', 'segments and harm were learned');
+my $first = q{SELECT coalesce(max(concat_ws(' ', r.field, policy_version, r.logged, r.replayed)) FILTER (WHERE NOT r.identical), 'none of ' || (count(*) > 5000)::text)
+	FROM (SELECT decision_id, policy_version FROM xsell.decision ORDER BY %s) d, xsell_replay(d.decision_id) r};
+is($node->safe_psql('kinds', sprintf $first, 'decision_id'), 'none of true', 'no decision differs, whatever its model was made of');
+is($node->safe_psql('kinds', sprintf $first, 'hashint8(decision_id)'), 'none of true', 'in any order');
+
 $node->stop;
 done_testing();

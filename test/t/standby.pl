@@ -12,7 +12,9 @@ $primary->init(allows_streaming => 1);
 $primary->start;
 $primary->safe_psql('postgres', 'CREATE EXTENSION xsell');
 $primary->safe_psql('postgres', '\i test/data/small_bank.sql');
+$primary->safe_psql('postgres', "UPDATE xsell.agent SET oracle = 'auto', segment = 'segment', similarity = '{type}'");
 $primary->safe_psql('postgres', 'CALL play(2)');
+$primary->safe_psql('postgres', "SELECT xsell_promote('retail', xsell_refit('retail'))");
 $primary->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
@@ -22,6 +24,12 @@ $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 my $rank = q{SELECT string_agg(r::text, ' ') FROM customers c, xsell_rank(c) r WHERE c.id < 50};
 is($standby->safe_psql('postgres', $rank), $primary->safe_psql('postgres', $rank), 'standby and primary rank alike');
 
+my $models = join ' UNION ALL ', map { "SELECT v::text FROM xsell.$_ v" } qw(model coefficient decision_rule forecast season change alert);
+$models .= " UNION ALL SELECT c::text FROM xsell_compare('retail', 1, 0) c UNION ALL SELECT d::text FROM xsell_policy_distance('retail', 1, 0) d ORDER BY 1";
+my $seen = $standby->safe_psql('postgres', $models);
+cmp_ok(scalar(split /\n/, $seen), '>', 50, 'models, forecasts and comparisons are shown on the standby');
+is($seen, $primary->safe_psql('postgres', $models), 'as on the primary');
+
 # SQLSTATE, message and hint of what cannot run here
 my $elsewhere = 'xsell_choose and xsell_rank can; record what they chose on the primary with xsell_record.';
 my $from_there = 'Call it on the primary: outcomes and evidence reach standbys from there.';
@@ -29,7 +37,10 @@ for my $case (
 	[ 'xsell_decide', 'SELECT xsell_decide(c) FROM customers c WHERE id = 1', $elsewhere ],
 	[ 'xsell_record', 'SELECT xsell_record(xsell_choose(c)) FROM customers c WHERE id = 1', $elsewhere ],
 	[ 'xsell_reward', "SELECT xsell_reward(1, 'conversion')", $from_there ],
-	[ 'xsell_learn', 'SELECT xsell_learn()', $from_there ])
+	[ 'xsell_learn', 'SELECT xsell_learn()', $from_there ],
+	[ 'xsell_refit', "SELECT xsell_refit('retail')", $from_there ],
+	[ 'xsell_promote', "SELECT xsell_promote('retail', 0)", $from_there ],
+	[ 'xsell_rollback', "SELECT xsell_rollback('retail')", $from_there ])
 {
 	my ($function, $sql, $hint) = @$case;
 	my ($status, $out, $err) = $standby->psql('postgres', "\\set VERBOSITY verbose\n$sql");
@@ -53,6 +64,10 @@ $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
 is($standby->safe_psql('postgres', 'SELECT count(*) FILTER (WHERE excluded IS NULL) FROM customers c, xsell_rank(c) WHERE id = 30'), '0',
 	'a new rule reaches the standby');
 $primary->safe_psql('postgres', q{DELETE FROM xsell.rule WHERE rule = 'nobody'});
+
+$primary->safe_psql('postgres', "SELECT xsell_rollback('retail')");
+$primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));
+is($standby->safe_psql('postgres', 'SELECT DISTINCT refit FROM xsell.model'), '0', 'as does a rollback of a refit');
 
 my $live = $primary->safe_psql('postgres', 'SELECT md5(string_agg(e::text, \'\' ORDER BY e::text)) FROM xsell.evidence e');
 $primary->wait_for_catchup($standby, 'replay', $primary->lsn('insert'));

@@ -1,5 +1,6 @@
-# Mutated text and binary forms of xsell_beta and xsell_glm: each is read as a
-# valid state or refused with an error that names the type, and the server stays up.
+# Mutated text and binary forms of xsell_beta, xsell_glm and xsell_score: each is
+# read as a valid state or refused with an error that names the type, and the
+# server stays up.
 use strict;
 use warnings;
 
@@ -24,7 +25,10 @@ my %text = (
 		'{"n":9223372036854775807,"trials":9223372036854775807,"successes":0}' ],
 	xsell_glm => [
 		'{"link":"logit","dim":1,"n":1,"trials":16777216,"successes":0,"shift":[-8388608],"precision":[4194304]}',
-		'{"link":"identity","dim":2,"n":2,"trials":5,"successes":-5,"shift":[-9223372036854775808,9223372036854775807],"precision":[1,-2,3]}' ]);
+		'{"link":"identity","dim":2,"n":2,"trials":5,"successes":-5,"shift":[-9223372036854775808,9223372036854775807],"precision":[1,-2,3]}' ],
+	xsell_score => [
+		'{"n":2,"trials":33554432,"successes":16777216,"prior":[2,0,33554432,16777216,16777216,23258160,8388608,-11629080],"global":[1,1,16777216,0,8388608,11629080,4194304,0],"segment":[0,2,0,0,0,0,0,0],"contextual":[0,0,0,0,0,0,0,0]}',
+		'{"n":9223372036854775807,"trials":9223372036854775807,"successes":0,"prior":[1,9223372036854775806,0,0,0,0,0,0],"global":[9223372036854775807,0,9223372036854775807,0,9223372036854775807,9223372036854775807,9223372036854775807,-9223372036854775808],"segment":[0,0,0,0,0,0,0,0],"contextual":[0,0,0,0,0,0,0,0]}' ]);
 
 # A few random edits.  Text: of characters that the form uses, and some it does not.
 sub mutated

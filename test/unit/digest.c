@@ -12,6 +12,10 @@
 #include "../../src/math/random.h"
 #include "../../src/math/special.h"
 #include "../../src/model/explore.h"
+#include "../../src/model/forecast.h"
+#include "../../src/model/pool.h"
+#include "../../src/model/ramp.h"
+#include "../../src/model/schedule.h"
 
 enum
 {
@@ -107,8 +111,8 @@ static void
 predict(const char *name, const XsEvidence *evidence, XsArm *arms)
 {
 	const XsOracle *oracle = xs_oracle(name);
-	XsPrior		prior = {0.05, 10.0, 5.0, 1.0, 4.0, 1, 1};
-	void	   *model = malloc(oracle->model_size(DIM));
+	XsPrior		prior = {0.05, 10.0, 5.0, 1.0, 4.0, 1, 1, 1.0, NULL};
+	void	   *model = malloc(oracle->model_size(DIM, 0, NULL));
 	float		x[DIM];
 	int			i,
 				j;
@@ -117,11 +121,12 @@ predict(const char *name, const XsEvidence *evidence, XsArm *arms)
 	for (i = 0; i < ARMS; i++)
 	{
 		double		s = uniform();
+		XsInput		in = {x, s, -1};
 
 		for (j = 0; j < DIM; j++)
 			x[j] = (float) (0.4 * uniform() - 0.2);
 		x[DIM - 1] = (float) xs_propensity_feature(s);
-		oracle->predict(model, x, s, &arms[i].prediction);
+		oracle->predict(model, &in, &arms[i].prediction);
 		note(arms[i].prediction.mean);
 		note(arms[i].prediction.variance);
 		note(arms[i].prediction.rate);
@@ -130,11 +135,52 @@ predict(const char *name, const XsEvidence *evidence, XsArm *arms)
 	free(model);
 }
 
+/* A product with evidence and one without, which share every step-th column. */
+static void
+pool(const char *name, const XsEvidence *evidence, int step)
+{
+	const XsOracle *oracle = xs_oracle(name);
+	const XsEvidence nothing = {NULL, NULL, 0, NULL};
+	XsPrior		prior = {0.05, 10.0, 5.0, 1.0, 4.0, 1, 1, 1.0, NULL};
+	double		share[DIM] = {0.0};
+	float		x[DIM];
+	XsInput		in = {x, 0.1, -1};
+	XsPrediction out;
+	XsPool	   *group;
+	void	   *models[2];
+	int			i,
+				j;
+
+	for (i = 0; i < DIM; i += step)
+		share[i] = 0.8;
+	prior.pool = group = malloc(xs_pool_size(DIM, share));
+	xs_pool_init(group, DIM, &prior, share);
+	for (i = 0; i < 2; i++)
+	{
+		models[i] = malloc(oracle->model_size(DIM, 0, group));
+		oracle->prepare(models[i], DIM, i == 0 ? evidence : &nothing, &prior, scratch);
+	}
+	xs_pool_solve(group, models, 2);
+	note(xs_pool_log_evidence(group));
+	for (i = 0; i < 2; i++)
+	{
+		xs_pool_adopt(models[i]);
+		for (j = 0; j < DIM; j++)
+			x[j] = (float) (0.4 * uniform() - 0.2);
+		oracle->predict(models[i], &in, &out);
+		note(out.mean);
+		note(out.variance);
+		free(models[i]);
+	}
+	free(group);
+	print(name);
+}
+
 static void
 explore(XsArm *arms, int unequal)
 {
 	static const char *const names[] = {"epsilon_greedy", "ucb", "thompson", "uniform"};
-	XsExploration how = {0.1, 1.0, 1.0, 0.0};
+	XsExploration how = {.epsilon = 0.1,.width = 1.0,.scale = 1.0};
 	double		q[ARMS];
 	int			i,
 				k;
@@ -153,12 +199,66 @@ explore(XsArm *arms, int unequal)
 	print(unequal ? "unequal" : "equal");
 }
 
+/* What depends on expected objectives alone, limits and schedules. */
+static void
+shares(const XsArm *arms)
+{
+	static const char *const names[] = {"greedy", "epsilon_greedy", "softmax", "squarecb"};
+	XsSchedule	schedule = {.kind = XS_TIME,.start = 0.2,.end = 0.001,.half = 30.0};
+	XsExploration how = {.different = 1,.temperature = 0.05,.floor = 0.02};
+	double		limit[ARMS];
+	double		q[ARMS];
+	int			i,
+				k;
+
+	for (i = 0; i < 100; i++)
+	{
+		how.epsilon = xs_scheduled(&schedule, 300.0 * uniform());
+		how.gamma = xs_squarecb_gamma(10.0, 1e5 * uniform(), 0.05);
+		for (k = 0; k < ARMS; k++)
+			limit[k] = xs_ramp_limit(0.05, 1000.0 * uniform(), 500.0);
+		xs_explore(xs_strategy(names[i % 4]), &how, arms, ARMS, q, scratch);
+		for (k = 0; k < ARMS; k++)
+			note(q[k]);
+		xs_limit_shares(q, limit, ARMS, how.floor / ARMS);
+		for (k = 0; k < ARMS; k++)
+			note(q[k]);
+	}
+	print("shares");
+}
+
+static void
+forecasts(void)
+{
+	XsScore		score = {0};
+	float		p[XS_FORECASTERS];
+	int			i,
+				j;
+
+	for (i = 0; i < ROWS; i++)
+	{
+		double		reward = uniform();
+		double		weight = 1.0 + uniform();
+
+		for (j = 0; j < XS_FORECASTERS; j++)
+			p[j] = (float) xs_expit(20.0 * (uniform() - 0.5));
+		xs_score_observe(&score, p, XS_FORECASTERS, reward, weight, 1);
+	}
+	for (j = 0; j < XS_FORECASTERS; j++)
+	{
+		note((double) score.forecasters[j].forecasts);
+		note((double) score.forecasters[j].log_loss);
+		note((double) score.forecasters[j].brier);
+	}
+	print("forecasts");
+}
+
 int
 main(void)
 {
 	XsGlm	   *glm = malloc(XS_GLM_SIZE(DIM));
 	XsBeta		beta = {0};
-	XsEvidence	evidence = {&beta, glm};
+	XsEvidence	evidence = {&beta, glm, 0, NULL};
 	static XsArm arms[ARMS];
 
 	functions();
@@ -170,6 +270,10 @@ main(void)
 	learn(glm, &beta, XS_IDENTITY);
 	predict("linear", &evidence, arms);
 	explore(arms, 1);
+	pool("linear", &evidence, DIM - 1);
+	pool("linear", &evidence, 1);
+	shares(arms);
+	forecasts();
 	free(glm);
 	return 0;
 }

@@ -1,6 +1,5 @@
 /*
- * test_explore.c: probabilities against closed forms and against sampling, draws
- * against probabilities.
+ * test_explore.c: probabilities against closed forms and against sampling.
  */
 #include "../../src/math/random.h"
 #include "../../src/math/special.h"
@@ -15,8 +14,17 @@ enum
 static XsArm arms[MOST];
 static double q[MOST];
 static double scratch[XS_EXPLORE_SCRATCH(MOST)];
-static const XsExploration plain = {.epsilon = 0.1,.width = 1.0,.scale = 1.0,.floor = 0.0};
-static const char *const names[] = {"epsilon_greedy", "ucb", "thompson", "uniform"};
+static const XsExploration plain = {
+	.epsilon = 0.1,.width = 1.0,.scale = 1.0,.temperature = 0.05,.gamma = 100.0,.floor = 0.0
+};
+static const char *const names[] = {
+	"greedy", "epsilon_greedy", "ucb", "thompson", "softmax", "squarecb", "uniform"
+};
+
+enum
+{
+	STRATEGIES = sizeof(names) / sizeof(names[0])
+};
 
 static double
 between(double low, double high)
@@ -238,7 +246,8 @@ best_row(char **field, void *context)
 	double		a = strtod(field[2], NULL);
 	double		b = strtod(field[3], NULL);
 	XsPrior		prior = {.neutral_rate = a / (a + b),.strength = a + b};
-	XsEvidence	none = {NULL, NULL};
+	XsEvidence	none = {0};
+	XsInput		in = {.propensity = NAN,.segment = -1};
 
 	if (strcmp(group.name, field[0]) != 0)
 	{
@@ -248,7 +257,7 @@ best_row(char **field, void *context)
 		strncpy(group.name, field[0], sizeof(group.name) - 1);
 	}
 	beta->prepare(model, 1, &none, &prior, scratch);
-	beta->predict(model, NULL, NAN, &arms[group.n].prediction);
+	beta->predict(model, &in, &arms[group.n].prediction);
 	arms[group.n].value = 1.0;
 	arms[group.n].cost = 0.0;
 	group.expected[group.n++] = strtod(field[4], NULL);
@@ -265,8 +274,21 @@ test_beta_arms(void)
 		   w.error, w.where);
 }
 
+/* Arms whose objectives are these, exactly. */
 static void
-test_other_strategies(void)
+set_objectives(const double *objective, int n)
+{
+	int			k;
+
+	for (k = 0; k < n; k++)
+	{
+		set_arm(k, xs_logit(objective[k]), 0.1, 1.0, 0.0);
+		arms[k].prediction.rate = objective[k];
+	}
+}
+
+static void
+test_greedy_strategies(void)
 {
 	XsExploration how = plain;
 
@@ -276,9 +298,20 @@ test_other_strategies(void)
 	set_arm(3, -2.0, 0.1, 10.0, 0.0);
 	how.epsilon = 0.2;
 	arms[2].prediction.rate = 0.01;
+	xs_explore(xs_strategy("greedy"), &how, arms, 4, q, scratch);
+	CHECK(q[0] == 0.0 && q[1] == 1.0 && q[2] == 0.0 && q[3] == 0.0, "greedy: the best, ties to the first");
 	xs_explore(xs_strategy("epsilon_greedy"), &how, arms, 4, q, scratch);
 	CHECK(fabs(q[1] - 0.85) < 1e-15 && q[0] == q[2] && q[0] == q[3] && fabs(q[3] - 0.05) < 1e-16,
 		  "epsilon over all arms, ties to the first");
+	how.different = 1;
+	xs_explore(xs_strategy("epsilon_greedy"), &how, arms, 4, q, scratch);
+	CHECK(fabs(q[1] - 0.8) < 1e-15 && q[0] == q[2] && q[0] == q[3] && fabs(q[3] - 0.2 / 3.0) < 1e-16,
+		  "epsilon over the others");
+	how.epsilon = 1.0;
+	xs_explore(xs_strategy("epsilon_greedy"), &how, arms, 4, q, scratch);
+	CHECK(q[1] == 0.0 && fabs(q[0] - 1.0 / 3.0) < 1e-16, "epsilon of 1: never the best");
+	xs_explore(xs_strategy("epsilon_greedy"), &how, arms, 1, q, scratch);
+	CHECK(q[0] == 1.0, "but if it is alone");
 	xs_explore(xs_strategy("ucb"), &how, arms, 4, q, scratch);
 	CHECK(q[2] == 1.0 && q[0] == 0.0, "UCB: the widest");
 	how.width = 0.0;
@@ -291,6 +324,155 @@ test_other_strategies(void)
 	xs_explore(xs_strategy("uniform"), &how, arms, 4, q, scratch);
 	CHECK(q[0] == 0.25 && q[3] == 0.25, "uniform");
 	CHECK(!xs_strategy("greed") && !xs_strategy(""), "no such strategy");
+}
+
+/* Against the definition in long double; values and costs are such that no objective is rounded. */
+static void
+test_softmax(void)
+{
+	XsExploration how = plain;
+	Worst		w = {0};
+	int			i,
+				k;
+
+	for (i = 0; i < 2000; i++)
+	{
+		int			n = 1 + i % 40;
+		long double sum = 0.0L;
+		long double largest;
+
+		how.temperature = exp(between(-6.0, 3.0));
+		for (k = 0; k < n; k++)
+		{
+			set_arm(k, between(-6.0, 0.0), 0.5, 4.0, 0.0);
+			sum += expl(4.0L * arms[k].prediction.rate / how.temperature);
+		}
+		largest = 4.0L * arms[xs_best(arms, n)].prediction.rate / how.temperature;
+		xs_explore(xs_strategy("softmax"), &how, arms, n, q, scratch);
+		for (k = 0; k < n; k++)
+		{
+			long double expected = expl(4.0L * arms[k].prediction.rate / how.temperature) / sum;
+
+			worst(&w, (double) (fabsl(q[k] - expected) / (expected + 1e-300L) / (1.0L + largest)),
+				  "n %d, temperature %g: %g", n, how.temperature, q[k]);
+		}
+	}
+	CHECK_WORST(w, 1e-15, "softmax: by its definition, relative to the largest exponent");
+
+	set_objectives((double[]) {0.5, 0.25, 0.5}, 3);
+	how.temperature = 0.25;
+	xs_explore(xs_strategy("softmax"), &how, arms, 3, q, scratch);
+	/* e/(2e + 1) */
+	CHECK_CLOSE(q[0], 0.42231879825151818, 1e-16, "softmax: one temperature apart");
+	CHECK(q[0] == q[2], "ties share");
+	arms[0].cost = 0.25;
+	xs_explore(xs_strategy("softmax"), &how, arms, 3, q, scratch);
+	CHECK(q[0] == q[1], "costs count");
+	how.temperature = 0.0;
+	xs_explore(xs_strategy("softmax"), &how, arms, 3, q, scratch);
+	CHECK(q[2] == 1.0 && q[0] == 0.0, "softmax without temperature: the best");
+	how.temperature = INFINITY;
+	xs_explore(xs_strategy("softmax"), &how, arms, 3, q, scratch);
+	CHECK(q[0] == q[2] && q[1] == q[2], "of infinite temperature: uniform");
+}
+
+static void
+test_squarecb(void)
+{
+	XsExploration how = plain;
+	Worst		w = {0};
+	int			i,
+				k;
+
+	/* gaps 1/4, 1/8, 0 below arm 0: 1/(4 + 4), 1/(4 + 2), 1/4, and 1 - 13/24 */
+	set_objectives((double[]) {0.5, 0.25, 0.375, 0.5}, 4);
+	how.gamma = 16.0;
+	xs_explore(xs_strategy("squarecb"), &how, arms, 4, q, scratch);
+	CHECK_CLOSE(q[0], 11.0 / 24.0, 2e-16, "SquareCB: the first of the best has what the others leave");
+	CHECK(q[1] == 1.0 / 8.0, "the second");
+	CHECK_CLOSE(q[2], 1.0 / 6.0, 1e-16, "the third");
+	CHECK(q[3] == 1.0 / 4.0, "as good as the best: 1/K");
+	how.gamma = 0.0;
+	xs_explore(xs_strategy("squarecb"), &how, arms, 4, q, scratch);
+	CHECK(q[0] == 0.25 && q[1] == 0.25 && q[2] == 0.25 && q[3] == 0.25, "gamma 0: uniform");
+	how.gamma = INFINITY;
+	xs_explore(xs_strategy("squarecb"), &how, arms, 4, q, scratch);
+	CHECK(q[0] == 0.75 && q[1] < 1e-299 && q[3] == 0.25, "gamma without limit: the best");
+	how.gamma = NAN;
+	xs_explore(xs_strategy("squarecb"), &how, arms, 4, q, scratch);
+	CHECK(q[0] == 0.25 && q[1] == 0.25, "gamma NaN: 0");
+
+	for (i = 0; i < 2000; i++)
+	{
+		int			n = 1 + i % 40;
+		int			best;
+		long double rest = 1.0L;
+
+		how.gamma = exp(between(-2.0, 12.0));
+		for (k = 0; k < n; k++)
+			set_arm(k, between(-6.0, 0.0), 0.5, 4.0, 0.0);
+		best = xs_best(arms, n);
+		xs_explore(xs_strategy("squarecb"), &how, arms, n, q, scratch);
+		for (k = 0; k < n; k++)
+		{
+			long double expected = 1.0L / (n + how.gamma *
+										   (4.0L * arms[best].prediction.rate - 4.0L * arms[k].prediction.rate));
+
+			if (k == best)
+				continue;
+			rest -= expected;
+			worst(&w, (double) fabsl(q[k] - expected), "n %d, gamma %g: %g", n, how.gamma, q[k]);
+		}
+		worst(&w, (double) fabsl(q[best] - rest), "n %d, gamma %g, the best: %g", n, how.gamma, q[best]);
+	}
+	CHECK_WORST(w, 4e-15, "SquareCB: by its definition");
+}
+
+/* What is not a number loses, under every strategy that compares. */
+static void
+test_not_a_number(void)
+{
+	static const char *const comparing[] = {"greedy", "ucb", "thompson", "softmax", "squarecb"};
+	XsExploration how = plain;
+	char		name[100];
+	int			i,
+				k,
+				bad;
+
+	for (i = 0; i < 5; i++)
+	{
+		int			good = 1;
+
+		for (bad = 0; bad < 3; bad++)
+		{
+			how.gamma = bad == 0 ? 0.0 : 100.0;
+			for (k = 0; k < 4; k++)
+				set_arm(k, -2.0 - 0.01 * k, 0.5, 10.0, 0.0);
+			if (bad == 0)
+				arms[1].value = NAN;
+			else if (bad == 1)
+				arms[1].cost = NAN;
+			else
+				arms[1].prediction.rate = arms[1].prediction.mean = NAN;
+			xs_explore(xs_strategy(comparing[i]), &how, arms, 4, q, scratch);
+			good &= q[1] == 0.0 && q[0] > 0.0;
+		}
+		for (k = 0; k < 4; k++)
+			arms[k].value = NAN;
+		xs_explore(xs_strategy(comparing[i]), &how, arms, 4, q, scratch);
+		good &= i < 3 ? q[0] == 1.0 : q[0] == 0.25 && q[1] == 0.25;
+		set_arm(2, -2.0, 0.5, INFINITY, 0.0);
+		xs_explore(xs_strategy(comparing[i]), &how, arms, 4, q, scratch);
+		good &= fabs(q[2] - 1.0) < 1e-15;
+		arms[2].cost = INFINITY;
+		set_arm(3, -2.0, 0.5, 1.0, INFINITY);
+		set_arm(1, -2.0, 0.5, 1.0, 0.0);
+		xs_explore(xs_strategy(comparing[i]), &how, arms, 4, q, scratch);
+		good &= fabs(q[1] - 1.0) < 1e-15;
+		snprintf(name, sizeof(name), "%s: not a number never wins, infinite costs neither; none at all: like arms",
+				 comparing[i]);
+		CHECK(good, name);
+	}
 }
 
 /* Whatever the arms: a distribution, with its floor, and the same again. */
@@ -326,12 +508,15 @@ test_distributions(void)
 				k,
 				strategy;
 
-	for (strategy = 0; strategy < 4; strategy++)
+	for (strategy = 0; strategy < STRATEGIES; strategy++)
 		for (i = 0; i < 5; i++)
 			for (j = 0; j < 4; j++)
 			{
 				how.floor = j % 2 ? 0.02 : 0.0;
 				how.scale = j < 2 ? 0.5 : 1.0;
+				how.different = j % 2;
+				how.temperature = j < 2 ? 0.01 : 1.0;
+				how.gamma = j < 2 ? 1000.0 : 1.0;
 				for (k = 0; k < sizes[i]; k++)
 					set_arm(k, between(-6.0, 0.0), exp(between(-4.0, 1.0)),
 							j < 2 ? 1.0 : between(0.0, 9.0), j < 2 ? 0.0 : between(-1.0, 1.0));
@@ -340,13 +525,18 @@ test_distributions(void)
 	CHECK_WORST(sum, 1e-12, "sums to 1 for 1 to 1000 arms, twice the same");
 	CHECK_WORST(below, 0.0, "no arm below the floor");
 
-	for (strategy = 0; strategy < 4; strategy++)
+	for (strategy = 0; strategy < STRATEGIES; strategy++)
 		for (i = 0; i < 3000; i++)
 		{
 			int			n = 1 + i % 4;
 
 			how.floor = i % 3 ? 0.0 : 0.1;
 			how.scale = i % 50 ? 0.5 : odd[i / 50 % 9];
+			how.epsilon = i % 50 ? 0.1 : how.scale;
+			how.width = i % 50 ? 1.0 : how.scale;
+			how.temperature = i % 50 ? 0.05 : how.scale;
+			how.gamma = i % 50 ? 100.0 : how.scale;
+			how.different = i % 2;
 			for (k = 0; k < n; k++)
 			{
 				double	   *fields[] = {
@@ -364,81 +554,45 @@ test_distributions(void)
 	CHECK_WORST(below, 0.0, "and no arm is below the floor");
 }
 
-/* Wilson and Hilferty's approximation of the quantile at 1 - 1e-6 */
-static double
-chi_square_limit(int freedom)
-{
-	double		c = 2.0 / (9.0 * freedom);
-
-	return freedom * pow(1.0 - c + 4.753424 * sqrt(c), 3.0);
-}
-
+/* However the posterior is scaled, Thompson spreads about the same expected rate. */
 static void
-test_draws(void)
+test_scale(void)
 {
-	enum
-	{
-		DRAWS = 200000, N = 12
-	};
 	XsExploration how = plain;
-	char		name[100];
-	int			strategy,
-				i,
-				k;
+	double		scale[] = {0.05, 0.25, 1.0, 2.0};
+	int			i;
 
-	for (k = 0; k < N; k++)
-		set_arm(k, between(-4.0, -2.0), between(0.2, 0.8), between(1.0, 2.0), 0.0);
-	for (strategy = 0; strategy < 4; strategy++)
+	for (i = 0; i < 4; i++)
 	{
-		int			count[N] = {0};
-		double		chi2 = 0.0;
-		int			freedom = -1;
-		int			impossible = 0;
+		double		s0 = scale[i] * 1.5;
+		double		s1 = scale[i] * 0.2;
+		double		m0;
+		double		m1;
 
-		how.floor = strategy == 1 ? 0.0 : 0.02;
-		xs_explore(xs_strategy(names[strategy]), &how, arms, N, q, scratch);
-		for (i = 0; i < DRAWS; i++)
-			count[xs_draw(q, N, xs_uniform(77, (uint64_t) i, (uint32_t) strategy))]++;
-		for (k = 0; k < N; k++)
-		{
-			if (q[k] > 0.0)
-			{
-				freedom++;
-				chi2 += (count[k] - DRAWS * q[k]) * (count[k] - DRAWS * q[k]) / (DRAWS * q[k]);
-			}
-			else
-				impossible += count[k];
-		}
-		snprintf(name, sizeof(name), "%s: 200000 draws follow the probabilities", names[strategy]);
-		CHECK(impossible == 0 && (freedom < 1 ? chi2 < 1e-9 : chi2 < chi_square_limit(freedom)), name);
-		printf("# chi-square %.2f with %d degrees of freedom\n", chi2, freedom);
+		set_arm(0, -3.0, 1.5, 1.0, 0.0);
+		set_arm(1, -2.5, 0.2, 1.0, 0.0);
+		m0 = log(arms[0].prediction.rate / (1.0 - arms[0].prediction.rate)) * sqrt(1.0 + M_PI / 8.0 * s0 * s0);
+		m1 = log(arms[1].prediction.rate / (1.0 - arms[1].prediction.rate)) * sqrt(1.0 + M_PI / 8.0 * s1 * s1);
+		how.scale = scale[i];
+		xs_explore(xs_strategy("thompson"), &how, arms, 2, q, scratch);
+		CHECK_CLOSE(q[0], 0.5 * erfc(-(m0 - m1) / sqrt(s0 * s0 + s1 * s1) / sqrt(2.0)), 1e-9, "Thompson, scaled: closed form");
 	}
-}
-
-static void
-test_draw_edges(void)
-{
-	static const double gaps[] = {0.0, 0.25, 0.0, 0.75 - 1e-13, 0.0};
-	static const double nothing[] = {0.0, NAN, 0.0};
-
-	CHECK(xs_draw(gaps, 5, 1e-300) == 1 && xs_draw(gaps, 5, 0.2499999) == 1 && xs_draw(gaps, 5, 0.25) == 3,
-		  "arms with probability 0 are passed over");
-	CHECK(xs_draw(gaps, 5, 1.0 - 0x1p-53) == 3, "even where the sum falls short");
-	CHECK(xs_draw(nothing, 3, 0.5) == -1, "nothing to draw");
 }
 
 int
 main(int argc, char **argv)
 {
 	begin(argc, argv);
+	test_scale();
 	test_two_arms();
 	test_two_unequal_arms();
 	test_closed_forms();
 	test_by_sampling();
 	test_beta_arms();
-	test_other_strategies();
+	test_greedy_strategies();
+	test_softmax();
+	test_squarecb();
+	test_not_a_number();
 	test_distributions();
-	test_draws();
-	test_draw_edges();
 	return done();
 }
