@@ -90,4 +90,5 @@ demo:
 bench:
 	@bench/run
 	@bench/policy
+	@bench/regret/run
 .PHONY: $(throw_away)
