@@ -209,18 +209,16 @@ xsell_segment_rates(PG_FUNCTION_ARGS)
 /*
  * xsell_spread(state xsell_glm) RETURNS float8[]
  *
- * See xs_glm_spread; zeros without observations.
+ * Standard deviation of each column, see xs_glm_variance; zeros without observations.
  */
 Datum
 xsell_spread(PG_FUNCTION_ARGS)
 {
 	const XsGlm *glm = xs_glm_detoast(PG_GETARG_DATUM(0));
-	double	   *spread = palloc(sizeof(double) * glm->dim);
 	Datum	   *elements = palloc(sizeof(Datum) * glm->dim);
 
-	xs_glm_spread(glm, spread);
 	for (int i = 0; i < glm->dim; i++)
-		elements[i] = Float8GetDatum(spread[i]);
+		elements[i] = Float8GetDatum(sqrt(xs_glm_variance(glm, i)));
 	PG_RETURN_ARRAYTYPE_P(construct_array(elements, glm->dim, FLOAT8OID, sizeof(float8), FLOAT8PASSBYVAL,
 										  TYPALIGN_DOUBLE));
 }

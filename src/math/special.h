@@ -14,6 +14,7 @@
 
 #define XS_INFINITY ((double) __builtin_inf())
 #define XS_NAN ((double) __builtin_nan(""))
+#define XS_PI_OVER_8 0.392699081698724154807830
 
 /* special.c: relative error below 4e-16 */
 extern double xs_exp(double x);

@@ -73,13 +73,6 @@ scale(int64_t *sum, Factor f)
 	*sum = *sum < 0 ? -(int64_t) magnitude : (int64_t) magnitude;
 }
 
-static void
-scale_beta(XsBeta *state, Factor f)
-{
-	scale(&state->trials, f);
-	scale(&state->successes, f);
-}
-
 XsStatus
 xs_beta_scale(XsBeta *state, double gamma)
 {
@@ -87,7 +80,8 @@ xs_beta_scale(XsBeta *state, double gamma)
 
 	if (!factor(gamma, &f))
 		return XS_RANGE;
-	scale_beta(state, f);
+	scale(&state->trials, f);
+	scale(&state->successes, f);
 	return XS_OK;
 }
 
@@ -103,27 +97,5 @@ xs_glm_scale(XsGlm *state, double gamma)
 	scale(&state->successes, f);
 	for (i = 0; i < XS_GLM_SUMS(state->dim); i++)
 		scale(&state->sums[i], f);
-	return XS_OK;
-}
-
-XsStatus
-xs_score_scale(XsScore *state, double gamma)
-{
-	Factor		f;
-	int			j;
-
-	if (!factor(gamma, &f))
-		return XS_RANGE;
-	scale_beta(&state->outcomes, f);
-	for (j = 0; j < XS_FORECASTERS; j++)
-	{
-		XsForecaster *forecaster = &state->forecasters[j];
-
-		scale_beta(&forecaster->outcomes, f);
-		scale(&forecaster->forecasts, f);
-		scale(&forecaster->log_loss, f);
-		scale(&forecaster->brier, f);
-		scale(&forecaster->gain, f);
-	}
 	return XS_OK;
 }

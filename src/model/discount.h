@@ -10,20 +10,16 @@
  * stays above 0.  No element of a precision is off by more than half a unit
  * (2^-25), so no eigenvalue by more than dim/2 units: at most 1.6e-5.
  *
- * In a score, what one forecaster saw and what all saw are rounded each by itself:
- * their difference may be off by a unit.  A discounted state is there to be read,
- * not to be stored or subtracted from.
+ * A discounted state is there to be read, not to be stored or subtracted from.
  *
- * All return XS_RANGE, and change nothing, unless 0 <= gamma <= 1.
+ * Both return XS_RANGE, and change nothing, unless 0 <= gamma <= 1.
  */
 #ifndef XS_DISCOUNT_H
 #define XS_DISCOUNT_H
 
 #include "evidence.h"
-#include "forecast.h"
 
 extern XsStatus xs_beta_scale(XsBeta *state, double gamma);
 extern XsStatus xs_glm_scale(XsGlm *state, double gamma);
-extern XsStatus xs_score_scale(XsScore *state, double gamma);
 
 #endif

@@ -163,3 +163,18 @@ xs_glm_merge(XsGlm *state, const XsGlm *other, int sign)
 		status = xs_accumulate(&state->sums[i], other->sums[i], sign);
 	return status;
 }
+
+double
+xs_glm_variance(const XsGlm *state, int column)
+{
+	const int64_t *lambda = state->sums + state->dim;
+	double		weight = xs_unfixed(lambda[0]);
+	double		mean;
+	double		variance;
+
+	if (!(weight > 0.0))
+		return 0.0;
+	mean = xs_unfixed(lambda[XS_PACKED_INDEX(column, 0)]) / weight;
+	variance = xs_unfixed(lambda[XS_PACKED_INDEX(column, column)]) / weight - mean * mean;
+	return variance > 0.0 ? variance : 0.0;
+}

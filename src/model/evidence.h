@@ -66,4 +66,10 @@ extern XsStatus xs_glm_observe(XsGlm *state, const float *x, double reward,
 							   double predictor, double weight, int sign);
 extern XsStatus xs_glm_merge(XsGlm *state, const XsGlm *other, int sign);
 
+/*
+ * The variance of a column among the observations, each weighted as it counts in
+ * the precision, whose moments with column 0, the intercept, give it; 0 without any.
+ */
+extern double xs_glm_variance(const XsGlm *state, int column);
+
 #endif

@@ -6,8 +6,6 @@
 #include "explore.h"
 #include "../math/special.h"
 
-#define PI_OVER_8 0.392699081698724154807830
-
 static double
 worth(const XsArm *arm, double rate)
 {
@@ -183,7 +181,7 @@ centre(const XsPrediction *p, double deviation)
 {
 	if (!(p->rate > 0.0 && p->rate < 1.0))
 		return p->mean;
-	return xs_logit(p->rate) * __builtin_sqrt(1.0 + PI_OVER_8 * deviation * deviation);
+	return xs_logit(p->rate) * __builtin_sqrt(1.0 + XS_PI_OVER_8 * deviation * deviation);
 }
 
 /*

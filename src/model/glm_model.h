@@ -13,7 +13,6 @@ typedef struct XsGlmModel
 	int32_t		link;
 	const XsPool *pool;			/* NULL: the product stands alone */
 	double		noise;			/* variance of an observation: 1, or sigma^2 of the linear model */
-	double		log_evidence;	/* with a pool only, see pool.c */
 	double		values[];
 } XsGlmModel;
 
@@ -22,11 +21,8 @@ typedef struct XsGlmModel
 #define XS_GLM_FACTOR(glm) ((glm)->values + (glm)->dim)
 #define XS_GLM_POOLED(glm) ((glm)->values + XS_GLM_SUMS((glm)->dim))
 
-/*
- * oracle_glm.c: turns information into the mean (over shift) and the inverse
- * factor T (over precision); *norm2 becomes ||T shift||^2 = shift . mean.
- */
-extern XsStatus xs_glm_solve(int dim, double *shift, double *precision, double *norm2);
+/* oracle_glm.c: turns information into the mean (over shift) and the inverse factor T (over precision). */
+extern XsStatus xs_glm_solve(int dim, double *shift, double *precision);
 
 /* oracle_glm.c: a column's prior precision */
 extern double xs_glm_prior_precision(const XsPrior *prior, int dim, int column);
@@ -41,7 +37,7 @@ extern XsStatus xs_pool_own_precision(const XsPool *pool, int dim, const XsPrior
  * pool.c: what a model tells of its group, from its mean and factor given h = 0;
  * deviation: the mean less the prior's. scratch: one double per pooled column.
  */
-extern void xs_pool_prepare(XsGlmModel *glm, const double *deviation, double norm2, double *scratch);
+extern void xs_pool_prepare(XsGlmModel *glm, const double *deviation, double *scratch);
 
 /* pool.c: variance of x . w in units of the noise, the group's part included */
 extern double xs_pool_variance(const XsGlmModel *glm, const float *x);

@@ -13,8 +13,6 @@
 #include "glm_model.h"
 #include "../math/special.h"
 
-#define PI_OVER_8 0.392699081698724154807830
-
 static size_t
 glm_model_size(int dim, int nsegments, const XsPool *pool)
 {
@@ -53,7 +51,7 @@ add_diagonal(double *precision, int dim, const double *diagonal)
 }
 
 XsStatus
-xs_glm_solve(int dim, double *shift, double *precision, double *norm2)
+xs_glm_solve(int dim, double *shift, double *precision)
 {
 	XsStatus	status = xs_cholesky(precision, dim);
 	int			i;
@@ -62,9 +60,6 @@ xs_glm_solve(int dim, double *shift, double *precision, double *norm2)
 		return status;
 	xs_invert_lower(precision, dim);
 	xs_lower_multiply(precision, dim, shift, shift);
-	*norm2 = 0.0;
-	for (i = 0; i < dim; i++)
-		*norm2 += shift[i] * shift[i];
 	xs_lower_transposed_multiply(precision, dim, shift, shift);
 	/* an unlikely but possible end of a nearly singular matrix */
 	for (i = 0; i < dim; i++)
@@ -130,18 +125,11 @@ clamp(double x, double low, double high)
 static double
 tells_apart(const XsGlm *glm, int dim)
 {
-	const int64_t *lambda;
-	double		weight;
-	double		sum;
-	double		variance;
+	double		weight = glm ? xs_unfixed(glm->sums[dim]) : 0.0;
 
-	if (!glm || glm->sums[dim] <= 0)
+	if (!(weight > 0.0))
 		return 1.0;
-	lambda = glm->sums + dim;
-	weight = xs_unfixed(lambda[0]);
-	sum = xs_unfixed(lambda[XS_PACKED_INDEX(dim - 1, 0)]);
-	variance = (1.0 + xs_unfixed(lambda[XS_PACKED_INDEX(dim - 1, dim - 1)]) - sum * (sum / weight)) / (1.0 + weight);
-	return clamp(variance, 0.0, 1.0);
+	return clamp((1.0 + weight * xs_glm_variance(glm, dim - 1)) / (1.0 + weight), 0.0, 1.0);
 }
 
 /*
@@ -155,8 +143,7 @@ glm_prepare(void *model, int dim, const XsEvidence *evidence, const XsPrior *pri
 	XsGlmModel *glm = model;
 	double	   *mean;
 	double		intercept,
-				slope,
-				norm2;
+				slope;
 	XsStatus	status = prior_mean(prior, link, &intercept, &slope);
 	int			i;
 
@@ -187,14 +174,14 @@ glm_prepare(void *model, int dim, const XsEvidence *evidence, const XsPrior *pri
 	information(evidence->glm, dim, mean, XS_GLM_FACTOR(glm));
 	relative_to_prior(dim, mean, XS_GLM_FACTOR(glm), intercept, slope);
 	add_diagonal(XS_GLM_FACTOR(glm), dim, scratch);
-	status = xs_glm_solve(dim, mean, XS_GLM_FACTOR(glm), &norm2);
+	status = xs_glm_solve(dim, mean, XS_GLM_FACTOR(glm));
 	if (status != XS_OK)
 		return status;
 	memcpy(scratch, mean, sizeof(double) * (size_t) dim);
 	mean[0] += intercept;
 	mean[dim - 1] += slope;
 	if (glm->pool)
-		xs_pool_prepare(glm, scratch, norm2, scratch + dim);
+		xs_pool_prepare(glm, scratch, scratch + dim);
 	return XS_OK;
 }
 
@@ -252,7 +239,7 @@ logistic_predict(const void *model, const XsInput *in, XsPrediction *out)
 
 	out->mean = clamp(xs_dot(XS_GLM_MEAN(glm), in->x, glm->dim), -XS_MAX_PREDICTOR, XS_MAX_PREDICTOR);
 	out->variance = variance_of(glm, in->x);
-	out->rate = xs_expit(out->mean / __builtin_sqrt(1.0 + PI_OVER_8 * out->variance));
+	out->rate = xs_expit(out->mean / __builtin_sqrt(1.0 + XS_PI_OVER_8 * out->variance));
 }
 
 /*
@@ -328,7 +315,6 @@ xs_glm_posterior(const XsGlm *glm, double precision, double *mean,
 				 double *covariance, double *scratch)
 {
 	double	   *factor = scratch + glm->dim;
-	double		norm2;
 	XsStatus	status;
 	int			i,
 				j;
@@ -340,7 +326,7 @@ xs_glm_posterior(const XsGlm *glm, double precision, double *mean,
 	information(glm, glm->dim, scratch, factor);
 	for (i = 0; i < glm->dim; i++)
 		factor[XS_PACKED_INDEX(i, i)] += precision;
-	status = xs_glm_solve(glm->dim, scratch, factor, &norm2);
+	status = xs_glm_solve(glm->dim, scratch, factor);
 	if (status != XS_OK)
 		return status;
 	if (mean)

@@ -9,8 +9,7 @@
  *
  *   w - mu given h   has mean A^-1 e + B h, covariance A^-1, B = A^-1 D P
  *   evidence of h    has precision S = P'(D - D A^-1 D) P, shift s = B'e = P'D A^-1 e
- *   log p(evidence | h) = log p(evidence | h = 0) + s.h - h'S h / 2
- *   log p(evidence | h = 0) = (log|D| - log|A| + e'A^-1 e) / 2 + constant
+ *   log p(evidence | h) = constant + s.h - h'S h / 2
  *
  * Sums of S and s over the products, and the prior of h, give h its posterior
  * N(g, V).  So w - mu has mean A^-1 e + B g and covariance A^-1 + B V B', all in the
@@ -28,7 +27,6 @@ struct XsPool
 {
 	int32_t		dim;
 	int32_t		n;				/* pooled columns */
-	double		log_evidence;
 	int32_t		column[XS_MAX_DIM]; /* which, ascending */
 	double		values[];
 };
@@ -119,18 +117,6 @@ xs_pool_own_precision(const XsPool *pool, int dim, const XsPrior *prior, double 
 	return XS_OK;
 }
 
-/* The log of the determinant of T, times the square root of the prior precisions'. */
-static double
-log_determinants(const double *factor, const double *precision, int dim)
-{
-	double		sum = 0.0;
-	int			i;
-
-	for (i = 0; i < dim; i++)
-		sum += xs_log(factor[XS_PACKED_INDEX(i, i)]) + 0.5 * xs_log(precision[i]);
-	return sum;
-}
-
 /* y += c * x */
 static void
 add_multiple(double *y, double c, const double *x, int n)
@@ -173,14 +159,12 @@ couple(XsGlmModel *glm, double *u)
 }
 
 void
-xs_pool_prepare(XsGlmModel *glm, const double *deviation, double norm2, double *scratch)
+xs_pool_prepare(XsGlmModel *glm, const double *deviation, double *scratch)
 {
 	const XsPool *pool = glm->pool;
 	double		sd = __builtin_sqrt(glm->noise);
 	int			i;
 
-	glm->log_evidence = 0.5 * norm2 / glm->noise +
-		log_determinants(XS_GLM_FACTOR(glm), OWN(pool), glm->dim);
 	if (pool->n == 0)
 		return;
 	memcpy(ALONE(glm), XS_GLM_MEAN(glm), sizeof(double) * (size_t) glm->dim);
@@ -194,12 +178,9 @@ xs_pool_solve(XsPool *pool, void *const *models, int n)
 {
 	double	   *mean = COMMON_MEAN(pool);
 	double	   *factor = COMMON_FACTOR(pool);
-	double		norm2;
-	XsStatus	status;
 	int			i,
 				k;
 
-	pool->log_evidence = 0.0;
 	memset(mean, 0, sizeof(double) * (size_t) (pool->n + XS_PACKED_SIZE(pool->n)));
 	for (i = 0; i < pool->n; i++)
 		factor[XS_PACKED_INDEX(i, i)] = COMMON(pool)[i];
@@ -209,22 +190,12 @@ xs_pool_solve(XsPool *pool, void *const *models, int n)
 
 		if (glm->pool != pool)
 			return XS_DIMENSION;
-		pool->log_evidence += glm->log_evidence;
 		for (i = 0; i < pool->n; i++)
 			mean[i] += SHIFT(glm)[i];
 		for (i = 0; i < XS_PACKED_SIZE(pool->n); i++)
 			factor[i] += PRECISION(glm)[i];
 	}
-	status = xs_glm_solve(pool->n, mean, factor, &norm2);
-	if (status == XS_OK)
-		pool->log_evidence += 0.5 * norm2 + log_determinants(factor, COMMON(pool), pool->n);
-	return status;
-}
-
-double
-xs_pool_log_evidence(const XsPool *pool)
-{
-	return pool->log_evidence;
+	return xs_glm_solve(pool->n, mean, factor);
 }
 
 void

@@ -55,10 +55,4 @@ extern XsStatus xs_pool_solve(XsPool *pool, void *const *models, int n);
  */
 extern void xs_pool_adopt(void *model);
 
-/*
- * After xs_pool_solve: log p(evidence of all products | shares), but for a
- * constant that does not depend on the shares.  For choosing among a few.
- */
-extern double xs_pool_log_evidence(const XsPool *pool);
-
 #endif

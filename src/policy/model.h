@@ -130,14 +130,8 @@ extern void xs_model_state(const XsModel *model, int offer, XsModelState *state)
 /* Of models with features: posterior mean and sd of each column's coefficient. */
 extern void xs_model_coefficients(const XsModel *model, int offer, double *mean, double *sd);
 
-/* Standard deviation of each column among the decisions learned, as below; NULL without any. */
+/* Standard deviation of each column among the decisions learned, see xs_glm_variance; NULL without any. */
 extern const double *xs_model_spread(const XsModel *model, int offer);
-
-/*
- * Standard deviation of each column among a state's observations, each weighted as
- * it counts in the precision; column 0 is the intercept.
- */
-extern void xs_glm_spread(const XsGlm *glm, double *spread);
 
 /* Of policies with segments: the prediction for a segment, whoever the customer is. */
 extern void xs_model_predict_segment(const XsModel *model, int offer, int segment, XsPrediction *out);

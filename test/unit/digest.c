@@ -161,7 +161,6 @@ pool(const char *name, const XsEvidence *evidence, int step)
 		oracle->prepare(models[i], DIM, i == 0 ? evidence : &nothing, &prior, scratch);
 	}
 	xs_pool_solve(group, models, 2);
-	note(xs_pool_log_evidence(group));
 	for (i = 0; i < 2; i++)
 	{
 		xs_pool_adopt(models[i]);

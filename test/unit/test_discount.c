@@ -96,16 +96,13 @@ test_refusal(void)
 	const double bad[] = {-0x1p-1074, 1.0 + 0x1p-52, NAN, INFINITY, -INFINITY};
 	XsBeta		beta = {.n = 3,.trials = 2,.successes = 1};
 	XsBeta		same = beta;
-	XsScore		score;
 	XsGlm	   *glm = calloc(1, XS_GLM_SIZE(1));
 	int			good = 1;
 	int			i;
 
-	memset(&score, 0, sizeof(score));
 	glm->dim = 1;
 	for (i = 0; i < 5; i++)
-		good &= xs_beta_scale(&beta, bad[i]) == XS_RANGE && xs_glm_scale(glm, bad[i]) == XS_RANGE &&
-			xs_score_scale(&score, bad[i]) == XS_RANGE;
+		good &= xs_beta_scale(&beta, bad[i]) == XS_RANGE && xs_glm_scale(glm, bad[i]) == XS_RANGE;
 	CHECK(good && memcmp(&beta, &same, sizeof(beta)) == 0, "factors outside [0,1]");
 	free(glm);
 }
@@ -181,38 +178,6 @@ test_glm(void)
 	free(less);
 }
 
-static void
-test_score(void)
-{
-	const float forecasts[] = {0.1f, 0.2f, NAN, 0.4f};
-	XsScore		score;
-	XsScore		less;
-	int			good;
-	int			j;
-
-	memset(&score, 0, sizeof(score));
-	for (j = 0; j < 5; j++)
-		xs_score_observe(&score, forecasts, XS_FORECASTERS, j == 2, 1.3, 1);
-	less = score;
-	good = xs_score_scale(&less, 0.3) == XS_OK && less.outcomes.n == 5 &&
-		less.outcomes.trials == reference(score.outcomes.trials, 0.3) &&
-		less.outcomes.successes == reference(score.outcomes.successes, 0.3);
-	for (j = 0; j < XS_FORECASTERS; j++)
-	{
-		const XsForecaster *a = &score.forecasters[j];
-		const XsForecaster *b = &less.forecasters[j];
-
-		good &= b->outcomes.n == a->outcomes.n && b->missing == a->missing &&
-			b->outcomes.trials == reference(a->outcomes.trials, 0.3) &&
-			b->outcomes.successes == reference(a->outcomes.successes, 0.3) &&
-			b->forecasts == reference(a->forecasts, 0.3) &&
-			b->log_loss == reference(a->log_loss, 0.3) && b->brier == reference(a->brier, 0.3) &&
-			b->gain == reference(a->gain, 0.3);
-	}
-	CHECK(good && less.forecasters[0].brier > 0 && less.forecasters[0].gain != 0 && less.forecasters[2].missing == 5,
-		  "every sum of a score, and counts as they were");
-}
-
 int
 main(int argc, char **argv)
 {
@@ -221,6 +186,5 @@ main(int argc, char **argv)
 	test_refusal();
 	test_monotone();
 	test_glm();
-	test_score();
 	return done();
 }
