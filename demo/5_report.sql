@@ -112,7 +112,7 @@ $$ SELECT 1 / (1 + exp(-mean / sqrt(1 + pi() * sd * sd / 8))) $$;
 CREATE FUNCTION demo.explain(decision bigint) RETURNS SETOF text
 	LANGUAGE sql STABLE AS $$
 WITH d AS (
-	SELECT d.*, p.name, o.taken, o.decided_at, c.segment, c.age, c.logins
+	SELECT d.*, p.name, o.taken, o.decided_at, c.segment AS kind_of_customer, c.age, c.logins
 	FROM xsell.decision d JOIN demo.offer o USING (decision_id) JOIN xsell.product p ON p.product = d.product
 	JOIN bank.customer c ON c.id = d.customer_key
 	WHERE d.decision_id = decision
@@ -125,7 +125,7 @@ WITH d AS (
 	FROM xsell_explain(decision) WHERE feature <> 'intercept'
 )
 SELECT format('%s, %s. Customer %s (%s, %s) was offered: %s.', to_char(decided_at, 'FMDy DD Mon HH24:MI'),
-			  CASE channel WHEN 'email' THEN 'email' ELSE channel || ' visit' END, customer_key, segment, age, name) FROM d
+			  CASE channel WHEN 'email' THEN 'email' ELSE channel || ' visit' END, customer_key, kind_of_customer, age, name) FROM d
 UNION ALL
 SELECT format('  It was drawn with probability %s (%s); expected conversion %s %%. %s',
 			  to_char(probability, 'FM0.000'), CASE mode WHEN 'explore' THEN 'to learn: another looked better' ELSE 'it looked best' END,

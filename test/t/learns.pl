@@ -1,7 +1,7 @@
 # The agent learns: on the demo's bank, with its response model that no agent
 # knows, the agent converts more than uniform offers and than the propensity
 # alone, over three seeds.  The clock is simulated, so each seed gives the same
-# decisions on every machine.
+# decisions on every machine.  The demo's other scripts run to their end, too.
 use strict;
 use warnings;
 
@@ -31,15 +31,22 @@ sub standard_errors
 	return ($p1 - $p2) / sqrt($p1 * (1 - $p1) / $n1 + $p2 * (1 - $p2) / $n2);
 }
 
+# scripts of the demo, in order
+sub play
+{
+	my ($database, $seed, @scripts) = @_;
+	my $run = PostgreSQL::Test::Utils::run_log(
+		[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-v', "seed=$seed", '-v', 'size=0.5', '-v', 'weeks=8',
+			'-d', $node->connstr($database), map { ('-f', "$_.sql") } @scripts ],
+		'>', \my $out, '2>', \my $err, 'init', sub { chdir 'demo' or die $! });
+	return ok($run, "$database: @scripts") || diag $err;
+}
+
 my %total;
 for my $seed (1 .. 3)
 {
 	$node->safe_psql('postgres', "CREATE DATABASE seed$seed");
-	my $run = PostgreSQL::Test::Utils::run_log(
-		[ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-v', "seed=$seed", '-v', 'size=0.5', '-v', 'weeks=8',
-			'-d', $node->connstr("seed$seed"), map { ('-f', "$_.sql") } ('1_bank', '2_world', '3_policy', '4_weeks') ],
-		'>', \my $out, '2>', \my $err, 'init', sub { chdir 'demo' or die $! });
-	ok($run, "seed $seed: the weeks are played") or diag $err;
+	play("seed$seed", $seed, '1_bank', '2_world', '3_policy', '4_weeks');
 	for my $agent (qw(retail uniform propensity))
 	{
 		my ($n, $k) = last_weeks("seed$seed", $agent, 4);
@@ -69,6 +76,10 @@ is($node->safe_psql('seed1', "SET max_parallel_workers_per_gather = 0; $replayed
 my $parallel = 'SET max_parallel_workers_per_gather = 3; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;';
 like($node->safe_psql('seed1', "$parallel EXPLAIN $replayed"), qr/Gather/, 'a plan that is parallel');
 is($node->safe_psql('seed1', "$parallel $replayed"), 't', 'the demo replays in parallel workers');
+
+play('seed1', 1, '5_report', '6_audit');
+$node->safe_psql('postgres', 'CREATE DATABASE loans');
+play('loans', 1, '7_loans');
 
 $node->stop;
 done_testing();
