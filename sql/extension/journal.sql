@@ -95,6 +95,10 @@ CREATE TABLE xsell.decision (
 	channel				text,
 	probability			float8,
 	expected			float8,
+	value				real,
+	cost				real,
+	weight				float8,
+	awaits_delivery		boolean NOT NULL DEFAULT false,
 	mode				text NOT NULL,
 	reason				text NOT NULL,
 	policy_version		integer NOT NULL,
@@ -125,6 +129,10 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.decision.channel IS 'How the offer reaches the customer; without an offer, the channel asked for, if any';
 	COMMENT ON COLUMN xsell.decision.probability IS 'Chance with which the arm was drawn';
 	COMMENT ON COLUMN xsell.decision.expected IS 'Expected reward of the arm: value times rate, less cost';
+	COMMENT ON COLUMN xsell.decision.value IS 'What a conversion is worth, by the offer''s value expression and lever';
+	COMMENT ON COLUMN xsell.decision.cost IS 'What making the offer costs, by the offer''s cost expression';
+	COMMENT ON COLUMN xsell.decision.weight IS 'Observations that the decision counts for when it is learned; NULL: 1';
+	COMMENT ON COLUMN xsell.decision.awaits_delivery IS 'The channel reports deliveries: nothing is learned before the offer has reached the customer';
 	COMMENT ON COLUMN xsell.decision.mode IS 'exploit, explore, control, fallback, or none: no offer';
 	COMMENT ON COLUMN xsell.decision.reason IS 'Why it came out like this';
 	COMMENT ON COLUMN xsell.decision.policy_version IS 'Version of xsell.policy it was made under';
@@ -153,13 +161,19 @@ CREATE TABLE xsell.outcome (
 	outcome			text NOT NULL,
 	reward			float8 NOT NULL,
 	harm			float8 NOT NULL DEFAULT 0,
+	terminal		boolean NOT NULL DEFAULT false,
+	delivery		text,
+	reverses		text,
 	value			float8,
 	occurred_at		timestamptz NOT NULL,
+	event_id		text,
 	recorded_by		text NOT NULL,
 	PRIMARY KEY (decision_id, outcome)
 )
 $ddl$, key_type);
 	EXECUTE 'CREATE INDEX ON xsell.outcome (agent, outcome_id)';
+	EXECUTE 'CREATE UNIQUE INDEX ON xsell.outcome (event_id, customer_key) WHERE event_id IS NOT NULL';
+	EXECUTE 'CREATE INDEX ON xsell.outcome (decision_id) WHERE reverses IS NOT NULL';
 	COMMENT ON TABLE xsell.outcome IS 'Outcome log: what was observed of decisions; append-only';
 	COMMENT ON COLUMN xsell.outcome.outcome_id IS 'Identifier in the order of recording; xsell_decided_at tells when';
 	COMMENT ON COLUMN xsell.outcome.decision_id IS 'The decision it is about';
@@ -168,7 +182,11 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.outcome.outcome IS 'Kind of outcome: conversion, decline, or one of xsell.outcome_kind';
 	COMMENT ON COLUMN xsell.outcome.reward IS 'What it is worth to the learner, in [0,1]';
 	COMMENT ON COLUMN xsell.outcome.harm IS 'How bad it is, in [0,1]';
-	COMMENT ON COLUMN xsell.outcome.value IS 'Value in the bank''s own unit, if it was given';
+	COMMENT ON COLUMN xsell.outcome.terminal IS 'Nothing more is awaited after it: what the decision brought is final';
+	COMMENT ON COLUMN xsell.outcome.delivery IS 'delivered, undelivered; NULL: it is no report of a delivery';
+	COMMENT ON COLUMN xsell.outcome.reverses IS 'The outcome of the same decision that it takes back; NULL: none';
+	COMMENT ON COLUMN xsell.outcome.value IS 'Value in the bank''s own unit: as given, else the decision''s value times the reward';
+	COMMENT ON COLUMN xsell.outcome.event_id IS 'The feed''s own identifier of the event, by which a repeat is recognised';
 	COMMENT ON COLUMN xsell.outcome.occurred_at IS 'When it happened';
 	COMMENT ON COLUMN xsell.outcome.recorded_by IS 'Session user';
 
@@ -177,8 +195,10 @@ CREATE TABLE xsell.experience (
 	decision_id		bigint NOT NULL,
 	model_version	bigint NOT NULL,
 	agent			text NOT NULL,
+	weight			float8 NOT NULL DEFAULT 1,
 	reward			float8 NOT NULL,
 	harm			float8 NOT NULL DEFAULT 0,
+	previous_weight	float8,
 	previous		float8,
 	previous_harm	float8,
 	PRIMARY KEY (decision_id, model_version)
@@ -189,6 +209,8 @@ $ddl$;
 	COMMENT ON COLUMN xsell.experience.decision_id IS 'The decision';
 	COMMENT ON COLUMN xsell.experience.model_version IS 'Version of the evidence that learned it first';
 	COMMENT ON COLUMN xsell.experience.agent IS 'Its agent';
+	COMMENT ON COLUMN xsell.experience.weight IS 'Observations that it counts for from this version on; 0: nothing is learned from it';
+	COMMENT ON COLUMN xsell.experience.previous_weight IS 'Weight that counted before; NULL: the decision was new';
 	COMMENT ON COLUMN xsell.experience.reward IS 'Reward that counts from this version on';
 	COMMENT ON COLUMN xsell.experience.harm IS 'Harm that counts from this version on';
 	COMMENT ON COLUMN xsell.experience.previous IS 'Reward that counted before and was taken back; NULL: the decision was new';
