@@ -53,6 +53,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.xsell_policy_distance,
 	@extschema@.xsell_rebuild_segments,
 	@extschema@.xsell_layout_map,
+	@extschema@.xsell_layout_columns,
 	@extschema@.xsell_policy_import,
 	@extschema@.xsell_policy_draft,
 	@extschema@.xsell_policy_publish
@@ -81,6 +82,7 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_policy_distance,
 	@extschema@.xsell_rebuild_segments,
 	@extschema@.xsell_layout_map,
+	@extschema@.xsell_layout_columns,
 	@extschema@.xsell_policy_import,
 	@extschema@.xsell_policy_draft,
 	@extschema@.xsell_policy_publish
