@@ -93,3 +93,5 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_policy_draft,
 	@extschema@.xsell_policy_publish
 	TO @extowner@ WITH GRANT OPTION;
+REVOKE ALL ON PROCEDURE @extschema@.xsell_retrain(text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE @extschema@.xsell_retrain(text, jsonb) TO @extowner@ WITH GRANT OPTION;

@@ -201,7 +201,7 @@ SELECT throws_ok('SELECT xsell_decide(c, channel => ''web'') FROM customers c WH
 CREATE FUNCTION recreate(key_type regtype) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	DELETE FROM xsell.agent;
-	DROP VIEW xsell.learning, xsell.alert, xsell.change, xsell.season, xsell.forecast, xsell.decision_rule, xsell.coefficient, xsell.model, xsell.performance, xsell.reward, xsell.exclusion;
+	DROP VIEW xsell.training, xsell.training_feature, xsell.learning, xsell.alert, xsell.change, xsell.season, xsell.forecast, xsell.decision_rule, xsell.coefficient, xsell.model, xsell.performance, xsell.reward, xsell.exclusion;
 	DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.segment_evidence, xsell.learner, xsell.late, xsell.refit, xsell.refit_mean, xsell.refit_evidence, xsell.promotion, xsell.contact, xsell.request, xsell.consent, customers;
 	PERFORM xsell_create_journal(key_type);
 	EXECUTE format('CREATE TABLE customers (id %s PRIMARY KEY)', key_type);
