@@ -215,6 +215,9 @@ SELECT d.decision_id, d.agent, d.customer_key, @extschema@.xsell_decided_at(d.de
 	d.probability, d.encoding, d.features, d.forecasts[1] AS prior, d.segment, e.weight, e.reward, e.harm, d.value, d.cost,
 	CASE WHEN @extschema@.xsell_decided_at(d.decision_id) + coalesce((w.offers->>d.product)::interval, (w.channels->>d.channel)::interval)
 			<= coalesce(nullif(current_setting('xsell.simulated_now', true), '')::timestamptz, now())
+		OR EXISTS (SELECT FROM xsell.outcome o WHERE o.decision_id = d.decision_id AND o.terminal
+			AND NOT EXISTS (SELECT FROM xsell.outcome r WHERE r.decision_id = o.decision_id AND r.reverses = o.outcome
+				AND NOT EXISTS (SELECT FROM xsell.outcome q WHERE q.decision_id = r.decision_id AND q.reverses = r.outcome)))
 		THEN 'final' ELSE 'provisional' END AS status,
 	e.model_version AS learned_in, n.next_decision_id
 FROM xsell.experience e
