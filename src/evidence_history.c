@@ -377,12 +377,18 @@ xs_history_create(MemoryContext parent)
 	return history;
 }
 
+static int64
+between(int64 a, int64 b)
+{
+	return a > b ? a - b : b - a;
+}
+
 void
 xs_history_at(XsEvidenceHistory *history, const char *agent, int64 model_version, bool with_glm)
 {
 	bool		at_hand = history->agent != NULL && strcmp(history->agent, agent) == 0 &&
 	(history->with_glm || !with_glm);
-	int64		distance = at_hand ? Abs(history->model_version - model_version) : PG_INT64_MAX;
+	int64		distance = at_hand ? between(history->model_version, model_version) : PG_INT64_MAX;
 
 	if (distance == 0)
 		return;
@@ -390,7 +396,7 @@ xs_history_at(XsEvidenceHistory *history, const char *agent, int64 model_version
 	if (distance > NEAR)
 	{
 		int64		live = read_live_version(agent);
-		int64		from_live = Abs(live - model_version);
+		int64		from_live = between(live, model_version);
 
 		if (from_live < Min(distance, model_version))
 			start_from_live(history, agent, with_glm, live);

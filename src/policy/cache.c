@@ -171,7 +171,7 @@ static HeapTuple
 newest_row(Oid relid, const char *agent, const char *const names[2], Datum values[2], bool nulls[2])
 {
 	Relation	heap = table_open(relid, AccessShareLock);
-	Relation	index = index_open(RelationGetPrimaryKeyIndex(heap), AccessShareLock);
+	Relation	index = index_open(RelationGetPrimaryKeyIndex(heap, false), AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	row;
@@ -451,7 +451,7 @@ xs_policy_version(const char *agent, int32 version)
 {
 	Relation	heap = table_open(xsell_relation("policy"), AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(heap);
-	Relation	index = index_open(RelationGetPrimaryKeyIndex(heap), AccessShareLock);
+	Relation	index = index_open(RelationGetPrimaryKeyIndex(heap, false), AccessShareLock);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	row;
