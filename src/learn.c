@@ -121,10 +121,18 @@ static XsStatement create_learner = {
 static XsStatement save_learner = {
 	.relation = "learner",
 	.sql = "UPDATE xsell.learner l SET model_version = $2, folded_to = $3, outcomes_to = $4,"
-	" fence_xid = $5, fence_id = $6, learned_at = $7"
+	" fence_xid = $5, fence_id = $6, learned_at = $7, failed_at = NULL, failure = NULL"
 	" WHERE l.agent OPERATOR(pg_catalog.=) $1",
 	.nargs = 7,
 	.argtypes = {TEXTOID, INT8OID, INT8OID, INT8OID, XID8OID, INT8OID, TIMESTAMPTZOID}
+};
+
+static XsStatement save_failure = {
+	.relation = "learner",
+	.sql = "UPDATE xsell.learner l SET failed_at = $2, failure = $3"
+	" WHERE l.agent OPERATOR(pg_catalog.=) $1",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TIMESTAMPTZOID, TEXTOID}
 };
 
 static XsStatement learner_version = {
@@ -132,12 +140,6 @@ static XsStatement learner_version = {
 	.sql = "SELECT l.model_version FROM xsell.learner l WHERE l.agent OPERATOR(pg_catalog.=) $1",
 	.nargs = 1,
 	.argtypes = {TEXTOID}
-};
-
-static XsStatement agents = {
-	.relation = "policy",
-	.sql = "SELECT DISTINCT p.agent FROM xsell.policy p ORDER BY 1",
-	.nargs = 0
 };
 
 static Datum
@@ -186,6 +188,20 @@ save(const char *agent, const Learner *learner)
 		nulls[4] = nulls[5] = 'n';
 	if (xs_execute(&save_learner, values, nulls, XS_WRITE, 0) != 1)
 		elog(ERROR, "the locked learner of agent \"%s\" is gone", agent);
+}
+
+void
+xs_note_failure(const char *agent, const char *failure)
+{
+	Datum		values[] = {
+		CStringGetTextDatum(agent),
+		TimestampTzGetDatum(xs_now()),
+		CStringGetTextDatum(failure)
+	};
+	Learner		learner;
+
+	if (lock(agent, &learner))
+		xs_execute(&save_failure, values, NULL, XS_WRITE, 0);
 }
 
 /* ---- the horizon ---- */
@@ -358,9 +374,8 @@ xs_learn_online(const XsLearning *learning, int64 decision_id)
 	return learned;
 }
 
-/* Everything up to the horizon, or about max_decisions of it. */
-static XsLearned
-learn_in_bulk(const XsLearning *learning, int64 max_decisions)
+XsLearned
+xs_learn_in_bulk(const XsLearning *learning, int64 max_decisions)
 {
 	XsLearned	learned = {0};
 	Learner		learner;
@@ -445,15 +460,15 @@ learn_agent(const char *agent, bool by_name, int64 max_decisions, ReturnSetInfo 
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("agent \"%s\" does not exist", agent),
 				 errhint("Agents are the rows of xsell.agent.")));
-	if (learning->mode == XS_LEARN_OFF && by_name)
+	if (learning->mode == XS_LEARN_HOLD && by_name)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("agent \"%s\" does not learn", agent),
-				 errhint("Set its learning to 'online' or 'deferred' in xsell.agent.")));
-	if (learning->mode == XS_LEARN_OFF)
+				 errhint("Set its learning to 'online', 'deferred' or 'background' in xsell.agent.")));
+	if (learning->mode == XS_LEARN_HOLD)
 		return;
 
-	learned = learn_in_bulk(learning, max_decisions);
+	learned = xs_learn_in_bulk(learning, max_decisions);
 	values[0] = CStringGetTextDatum(agent);
 	values[1] = Int64GetDatum(learned.decisions);
 	values[2] = Int64GetDatum(learned.corrections);
@@ -482,11 +497,9 @@ xsell_learn(PG_FUNCTION_ARGS)
 		learn_agent(text_to_cstring(PG_GETARG_TEXT_PP(0)), true, max_decisions, result);
 	else
 	{
-		uint64		n = xs_execute(&agents, NULL, NULL, XS_READ_NEWEST, 0);
-		char	  **names = palloc(sizeof(char *) * Max(n, 1));
+		char	  **names;
+		uint64		n = xs_agents(&names, CurrentMemoryContext);
 
-		for (uint64 i = 0; i < n; i++)
-			names[i] = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
 		for (uint64 i = 0; i < n; i++)
 			learn_agent(names[i], false, max_decisions, result);
 	}

@@ -13,8 +13,9 @@
 /* learn_policy.c: what outcomes and learning need of an agent's newest policy */
 typedef enum XsLearningMode
 {
-	XS_LEARN_OFF,				/* also: a deleted agent */
+	XS_LEARN_HOLD,				/* also: a deleted agent */
 	XS_LEARN_DEFERRED,
+	XS_LEARN_BACKGROUND,
 	XS_LEARN_ONLINE
 } XsLearningMode;
 
@@ -46,6 +47,9 @@ typedef struct XsLearning
  */
 extern const XsLearning *xs_learning(const char *agent);
 extern const XsOutcomeKind *xs_outcome_kind(const XsLearning *learning, const char *outcome);
+
+/* The names of all agents that were ever published, in the context given.  Within SPI. */
+extern uint64 xs_agents(char ***names, MemoryContext context);
 
 /*
  * int4[], in the context given: an agent's encodings whose evidence has the
@@ -108,6 +112,15 @@ typedef struct XsLearned
  * once if it was folded before.
  */
 extern XsLearned xs_learn_online(const XsLearning *learning, int64 decision_id);
+
+/* Everything up to the horizon, or about max_decisions of it, as xsell_learn does. */
+extern XsLearned xs_learn_in_bulk(const XsLearning *learning, int64 max_decisions);
+
+/*
+ * Remembers why learning failed, until a step succeeds; unless another session
+ * is learning.
+ */
+extern void xs_note_failure(const char *agent, const char *failure);
 
 /* Errors, with the way out, where the server or the transaction cannot write. */
 extern void xs_check_learns_here(const char *function);

@@ -66,6 +66,12 @@ static XsStatement identity_of = {
 	.argtypes = {TEXTOID}
 };
 
+static XsStatement agents = {
+	.relation = "policy",
+	.sql = "SELECT DISTINCT p.agent FROM xsell.policy p ORDER BY 1",
+	.nargs = 0
+};
+
 static const XsOutcomeKind builtin[] = {{"conversion", .reward = 1}, {"decline", .reward = 0}};
 
 static XsLearning **known = NULL;
@@ -87,12 +93,14 @@ read_mode(Datum agent, int32 version)
 	if (xs_execute(&mode_of, values, NULL, XS_READ_NEWEST, 1) == 1)
 		mode = column(0, 1, &isnull);
 	if (isnull)
-		return XS_LEARN_OFF;
+		return XS_LEARN_HOLD;
 	if (strcmp(TextDatumGetCString(mode), "online") == 0)
 		return XS_LEARN_ONLINE;
 	if (strcmp(TextDatumGetCString(mode), "deferred") == 0)
 		return XS_LEARN_DEFERRED;
-	return XS_LEARN_OFF;
+	if (strcmp(TextDatumGetCString(mode), "background") == 0)
+		return XS_LEARN_BACKGROUND;
+	return XS_LEARN_HOLD;
 }
 
 static void
@@ -207,6 +215,19 @@ xs_learning(const char *agent)
 		MemoryContextDelete((*place)->context);
 	*place = fresh;
 	return fresh;
+}
+
+uint64
+xs_agents(char ***names, MemoryContext context)
+{
+	uint64		n = xs_execute(&agents, NULL, NULL, XS_READ_NEWEST, 0);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+
+	*names = palloc(sizeof(char *) * Max(n, 1));
+	for (uint64 i = 0; i < n; i++)
+		(*names)[i] = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+	MemoryContextSwitchTo(caller);
+	return n;
 }
 
 const XsOutcomeKind *

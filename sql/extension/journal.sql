@@ -271,7 +271,9 @@ CREATE TABLE xsell.learner (
 	outcomes_to		bigint NOT NULL DEFAULT 0,
 	fence_xid		xid8,
 	fence_id		bigint,
-	learned_at		timestamptz
+	learned_at		timestamptz,
+	failed_at		timestamptz,
+	failure			text
 )
 $ddl$;
 	COMMENT ON TABLE xsell.learner IS 'Progress of each agent''s learner; its row is locked while learning';
@@ -282,6 +284,8 @@ $ddl$;
 	COMMENT ON COLUMN xsell.learner.fence_xid IS 'Once no older transaction runs, all decisions below fence_id are known';
 	COMMENT ON COLUMN xsell.learner.fence_id IS 'See fence_xid';
 	COMMENT ON COLUMN xsell.learner.learned_at IS 'When the evidence changed last';
+	COMMENT ON COLUMN xsell.learner.failed_at IS 'When learning in the background failed last; NULL: it has succeeded since';
+	COMMENT ON COLUMN xsell.learner.failure IS 'The error message of that';
 
 	EXECUTE $ddl$
 CREATE TABLE xsell.late (

@@ -51,7 +51,7 @@ CREATE TABLE xsell.agent (
 	evidence_window	interval CHECK (evidence_window > '0 seconds' AND evidence_window <= '1000 years'),
 	harm_rate		float8 NOT NULL DEFAULT 0.005 CHECK (harm_rate > 0 AND harm_rate < 1),
 	harm_price		float8 NOT NULL DEFAULT 1 CHECK (harm_price BETWEEN 0 AND 1e9),
-	learning		text NOT NULL DEFAULT 'online' CHECK (learning IN ('online', 'deferred', 'off')),
+	learning		text NOT NULL DEFAULT 'online' CHECK (learning IN ('online', 'deferred', 'background', 'hold')),
 	control_share	float8 NOT NULL DEFAULT 0 CHECK (control_share BETWEEN 0 AND 1),
 	routing			text,
 	fallback		text,
@@ -89,7 +89,7 @@ COMMENT ON COLUMN xsell.agent.half_life IS 'Evidence of this age counts half; NU
 COMMENT ON COLUMN xsell.agent.evidence_window IS 'Only evidence of this time counts; NULL: all. Nothing is lost: it can be changed back';
 COMMENT ON COLUMN xsell.agent.harm_rate IS 'Harm per decision believed of an offer without evidence';
 COMMENT ON COLUMN xsell.agent.harm_price IS 'What a harm of 1 costs, in the unit of value';
-COMMENT ON COLUMN xsell.agent.learning IS 'online: xsell_reward learns at once; deferred: xsell_learn() does; off: nothing learns';
+COMMENT ON COLUMN xsell.agent.learning IS 'online: xsell_reward learns at once; deferred: xsell_learn() does; background: a background worker does; hold: nothing learns, what is recorded is learned later';
 COMMENT ON COLUMN xsell.agent.control_share IS 'Share of customers, by a stable hash of the key, whose offers are drawn uniformly';
 COMMENT ON COLUMN xsell.agent.routing IS 'Text expression: the channel that the customer prefers, used where a call names none; where it yields NULL, no channel is. NULL: the default channels of the call''s mode, else the agent chooses';
 COMMENT ON COLUMN xsell.agent.fallback IS 'Text expression: the product to offer when nothing else is allowed, or while the agent is paused, if rules, consent and caps allow it';

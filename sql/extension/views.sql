@@ -69,6 +69,39 @@ $ddl$, rights);
 	COMMENT ON COLUMN xsell.performance.lower IS 'Of the 95 % interval of the rate (Jeffreys)';
 	COMMENT ON COLUMN xsell.performance.upper IS 'Of the 95 % interval of the rate (Jeffreys)';
 
+	/* ---- learning ---- */
+
+	EXECUTE format($ddl$
+CREATE VIEW xsell.learning %s AS
+SELECT a.agent, a.learning, coalesce(l.model_version, 0) AS model_version, l.learned_at,
+	@extschema@.xsell_decided_at(nullif(l.folded_to, 0)) AS learned_to,
+	t.now - @extschema@.xsell_decided_at(least(coalesce(d.first, d.beyond), o.first)) AS lag,
+	CASE WHEN d.beyond IS NULL THEN d.offers END AS pending,
+	(SELECT count(*) FROM (SELECT FROM xsell.late e WHERE e.agent = a.agent LIMIT 10000) e)::integer AS late,
+	w.pid, w.activity, l.failed_at, l.failure
+FROM xsell.agent a
+LEFT JOIN xsell.learner l ON l.agent = a.agent
+CROSS JOIN LATERAL (SELECT coalesce(nullif(current_setting('xsell.simulated_now', true), '')::timestamptz, now()) AS now) t
+CROSS JOIN LATERAL (SELECT (count(*) FILTER (WHERE d.place <= 10000 AND d.agent = a.agent AND d.product IS NOT NULL))::integer AS offers,
+		min(d.decision_id) FILTER (WHERE d.agent = a.agent AND d.product IS NOT NULL) AS first,
+		max(d.decision_id) FILTER (WHERE d.place > 10000) AS beyond
+	FROM (SELECT d.decision_id, d.agent, d.product, row_number() OVER (ORDER BY d.decision_id) AS place FROM xsell.decision d
+		WHERE d.decision_id > coalesce(l.folded_to, 0) ORDER BY d.decision_id LIMIT 10001) d) d
+CROSS JOIN LATERAL (SELECT min(o.outcome_id) AS first FROM xsell.outcome o
+	WHERE o.agent = a.agent AND o.outcome_id > coalesce(l.outcomes_to, 0)) o
+LEFT JOIN LATERAL @extschema@.xsell_worker() w ON a.learning = 'background'
+$ddl$, rights);
+	COMMENT ON VIEW xsell.learning IS 'How far each agent''s learning is, how far behind, and what its background worker does';
+	COMMENT ON COLUMN xsell.learning.learning IS 'online, deferred, background or hold: xsell.agent.learning';
+	COMMENT ON COLUMN xsell.learning.learned_to IS 'Decisions up to then are learned; NULL: none';
+	COMMENT ON COLUMN xsell.learning.lag IS 'Age of the oldest offer or outcome not learned; NULL: all are. Beyond 10000 decisions of other agents, which it does not search, it is the age of the next decision';
+	COMMENT ON COLUMN xsell.learning.pending IS 'Offers not learned; NULL: more than 10000 decisions, whoever''s, follow learned_to';
+	COMMENT ON COLUMN xsell.learning.late IS 'Decisions and outcomes recorded out of order, to be learned by id; counted up to 10000';
+	COMMENT ON COLUMN xsell.learning.pid IS 'Process of the background worker; NULL: there is none, or the agent needs none';
+	COMMENT ON COLUMN xsell.learning.activity IS 'What it is doing';
+	COMMENT ON COLUMN xsell.learning.failed_at IS 'When learning in the background failed last; NULL: it has succeeded since';
+	COMMENT ON COLUMN xsell.learning.failure IS 'The error message of that';
+
 	/* ---- models ---- */
 
 	EXECUTE format($ddl$

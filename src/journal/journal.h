@@ -71,6 +71,9 @@ extern uint64 xs_execute(XsStatement *statement, const Datum *values, const char
 /* A table of the journal; errors with a hint to xsell_create_journal if there is none. */
 extern Oid	xs_journal_relation(const char *name);
 
+/* The owner of a table. */
+extern Oid	xs_journal_owner(Oid relid);
+
 /* The journal's key type; errors with a hint to xsell_create_journal if there is no journal. */
 extern Oid	xs_journal_key_type(void);
 
