@@ -313,6 +313,36 @@ id_array(int64 id)
 										   sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
+/* Counts what a statement of a step taught; it makes a new version. */
+static void
+note(Learner *learner, int64 count, int64 *counter)
+{
+	*counter += count;
+	learner->model_version += count > 0;
+}
+
+/* Decisions that the walk has passed: recorded late, or held while their feed was silent.  False: none. */
+static bool
+learn_passed(const XsLearning *learning, const XsSilence *silence, Learner *learner, const XsSpan *span, int64 n,
+			 XsLearned *learned)
+{
+	Datum		ids;
+	bool		any = false;
+
+	if (span->late && xs_take_late(learning->agent, learner->folded_to, n, &ids))
+	{
+		note(learner, xs_fold_late(learning, silence, ids, learner->model_version + 1), &learned->decisions);
+		note(learner, xs_correct(learning, 0, 0, ids, learner->model_version + 1), &learned->corrections);
+		any = true;
+	}
+	if (span->held && xs_release(learning->agent, silence, n, &ids))
+	{
+		note(learner, xs_fold_late(learning, silence, ids, learner->model_version + 1), &learned->decisions);
+		any = true;
+	}
+	return any;
+}
+
 /*
  * One step of n offers or rows towards the horizon, see xs_span; decision_id
  * (or 0) is corrected at once if it was folded before.  False: nothing was left.
@@ -322,39 +352,32 @@ step(const XsLearning *learning, Learner *learner, int64 horizon, int64 n, int64
 	 int64 decision_id, XsLearned *learned)
 {
 	XsSpan		span = xs_span(learning->agent, learner->folded_to, learner->outcomes_to, horizon, n, rows);
-	Datum		late;
-	int64		count;
+	XsSilence	silence;
+	bool		any;
 
-	if (span.late && xs_take_late(learning->agent, learner->folded_to, n, &late))
-	{
-		count = xs_fold_late(learning, late, learner->model_version + 1);
-		learned->decisions += count;
-		learner->model_version += count > 0;
-		count = xs_correct(learning, 0, 0, late, learner->model_version + 1);
-		learned->corrections += count;
-		learner->model_version += count > 0;
-	}
+	xs_find_silence(learning, xs_now(), &silence);
+	any = learn_passed(learning, &silence, learner, &span, n, learned);
 
 	if (decision_id > learner->folded_to)
 		decision_id = 0;		/* it is folded with its outcome, at its turn */
 	if (span.decisions)
-	{
-		count = xs_fold_range(learning, learner->folded_to, span.decisions_to,
-							  learner->model_version + 1);
-		learned->decisions += count;
-		learner->model_version += count > 0;
-	}
+		note(learner, xs_fold_range(learning, &silence, learner->folded_to, span.decisions_to,
+									learner->model_version + 1), &learned->decisions);
 	learner->folded_to = span.decisions_to;
 
 	if (span.outcomes || decision_id != 0)
-	{
-		count = xs_correct(learning, learner->outcomes_to, span.outcomes_to,
-						   id_array(decision_id), learner->model_version + 1);
-		learned->corrections += count;
-		learner->model_version += count > 0;
-	}
+		note(learner, xs_correct(learning, learner->outcomes_to, span.outcomes_to,
+								 id_array(decision_id), learner->model_version + 1), &learned->corrections);
 	learner->outcomes_to = span.outcomes_to;
-	return span.late || span.decisions || span.outcomes;
+	return any || span.decisions || span.outcomes;
+}
+
+/* Whether there is enough to learn. */
+static bool
+is_due(const XsLearning *learning, const Learner *learner, int64 horizon)
+{
+	return learning->batch <= 1 ||
+		xs_is_waiting(learning->agent, learner->folded_to, learner->outcomes_to, horizon, learning->batch);
 }
 
 XsLearned
@@ -368,7 +391,8 @@ xs_learn_online(const XsLearning *learning, int64 decision_id)
 	if (learned.aside)
 		return learned;
 	horizon = find_horizon(&learner);
-	(void) step(learning, &learner, horizon, ONLINE_STEP, ONLINE_ROWS, decision_id, &learned);
+	if (is_due(learning, &learner, horizon))
+		(void) step(learning, &learner, horizon, ONLINE_STEP, ONLINE_ROWS, decision_id, &learned);
 	save(learning->agent, &learner);
 	learned.model_version = learner.model_version;
 	return learned;
@@ -397,7 +421,8 @@ xs_learn_in_bulk(const XsLearning *learning, int64 max_decisions)
 	}
 
 	horizon = find_horizon(&learner);
-	do
+	n = is_due(learning, &learner, horizon) ? 1 : 0;
+	while (n > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
 		n = Min(BULK_STEP, max_decisions - learned.decisions);
@@ -408,7 +433,9 @@ xs_learn_in_bulk(const XsLearning *learning, int64 max_decisions)
 					(errmsg("agent \"%s\": %lld decisions learned so far",
 							learning->agent, (long long) told)));
 		}
-	} while (n > 0 && step(learning, &learner, horizon, n, n, 0, &learned));
+		if (n > 0 && !step(learning, &learner, horizon, n, n, 0, &learned))
+			n = 0;
+	}
 
 	save(learning->agent, &learner);
 	learned.model_version = learner.model_version;

@@ -27,10 +27,21 @@ typedef struct XsOutcomeKind
 	const char *opt_out;		/* "channel", "all", or NULL */
 } XsOutcomeKind;
 
+/* A feed of outcomes that says that it is alive. */
+typedef struct XsFeed
+{
+	const char *feed;
+	const char *channel;		/* NULL: all */
+	Interval	longest_silence;
+} XsFeed;
+
 typedef struct XsLearning
 {
 	const char *agent;
 	XsLearningMode mode;
+	int64		batch;			/* the learner waits for so many decisions and outcomes */
+	int			nfeeds;
+	const XsFeed *feeds;
 	int			noutcomes;
 	const XsOutcomeKind *outcomes;	/* the built-in ones included */
 	Datum		identity;		/* see xs_identity_encodings */
@@ -65,7 +76,18 @@ typedef struct XsSpan
 	bool		decisions;		/* whether the log has any after the last, whoever's */
 	bool		outcomes;
 	bool		late;			/* at or below folded_to */
+	bool		held;			/* whether decisions wait for a silent feed */
 } XsSpan;
+
+/* Feeds that are silent: their channels (text[], NULL for all), and the last ids before their silence (int8[]). */
+typedef struct XsSilence
+{
+	bool		any;
+	Datum		channels;
+	Datum		since;
+} XsSilence;
+
+extern void xs_find_silence(const XsLearning *learning, TimestampTz now, XsSilence *silence);
 
 /*
  * The range of a step after the positions given: n offers and n outcomes of the
@@ -74,11 +96,21 @@ typedef struct XsSpan
 extern XsSpan xs_span(const char *agent, int64 folded_to, int64 outcomes_to, int64 horizon,
 					  int64 n, int64 rows);
 
-/* Decisions with folded_to < id <= upto; each becomes experience of this version. */
-extern int64 xs_fold_range(const XsLearning *learning, int64 folded_to, int64 upto, int64 version);
+/* Whether n decisions and outcomes, or more, are to be learned up to the horizon. */
+extern bool xs_is_waiting(const char *agent, int64 folded_to, int64 outcomes_to, int64 horizon, int64 n);
+
+/*
+ * Decisions with folded_to < id <= upto; each becomes experience of this version, or
+ * is held if a silent feed covers it.
+ */
+extern int64 xs_fold_range(const XsLearning *learning, const XsSilence *silence, int64 folded_to, int64 upto,
+						   int64 version);
 
 /* Those of decisions[] (int8[]) that are no experience yet. */
-extern int64 xs_fold_late(const XsLearning *learning, Datum decisions, int64 version);
+extern int64 xs_fold_late(const XsLearning *learning, const XsSilence *silence, Datum decisions, int64 version);
+
+/* Removes up to n held decisions that no silent feed covers any more; false: there were none. */
+extern bool xs_release(const char *agent, const XsSilence *silence, int64 n, Datum *decisions);
 
 /*
  * Corrects experience by the outcomes with outcomes_to < id <= upto, and that
@@ -89,6 +121,12 @@ extern int64 xs_correct(const XsLearning *learning, int64 outcomes_to, int64 upt
 
 /* Removes up to n late decisions with id <= folded_to; false: there were none. */
 extern bool xs_take_late(const char *agent, int64 folded_to, int64 n, Datum *decisions);
+
+/* SQL: whose lesson decision d is: see xsell.evidence.source; ids made under a simulated clock have no backend's number. */
+#define XS_SOURCE \
+	"CASE WHEN d.cohort OPERATOR(pg_catalog.=) 'imported' THEN 'imported'" \
+	" WHEN (d.decision_id OPERATOR(pg_catalog.>>) 9) OPERATOR(pg_catalog.&) 8191 OPERATOR(pg_catalog.=) 0 THEN 'simulated'" \
+	" ELSE d.cohort END"
 
 /* SQL: the number of the week of decision d, and the Monday of a week, which is its bucket (ids count from a Monday). */
 #define XS_WEEK "(d.decision_id OPERATOR(pg_catalog.>>) 22 OPERATOR(pg_catalog./) 604800000)"

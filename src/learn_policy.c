@@ -36,6 +36,25 @@ static XsStatement mode_of = {
 	.argtypes = {TEXTOID, INT4OID}
 };
 
+static XsStatement settings_of = {
+	.relation = "policy",
+	.sql = "SELECT (p.definition OPERATOR(pg_catalog.->) 'agent' OPERATOR(pg_catalog.->>) 'learning_batch')::pg_catalog.int8"
+	"  FROM xsell.policy p"
+	" WHERE p.agent OPERATOR(pg_catalog.=) $1 AND p.policy_version OPERATOR(pg_catalog.=) $2",
+	.nargs = 2,
+	.argtypes = {TEXTOID, INT4OID}
+};
+
+static XsStatement feeds_of = {
+	.relation = "policy",
+	.sql = "SELECT f.value OPERATOR(pg_catalog.->>) 'feed', f.value OPERATOR(pg_catalog.->>) 'channel',"
+	"       (f.value OPERATOR(pg_catalog.->>) 'longest_silence')::pg_catalog.interval"
+	"  FROM xsell.policy p, pg_catalog.jsonb_array_elements(p.definition OPERATOR(pg_catalog.->) 'feeds') f"
+	" WHERE p.agent OPERATOR(pg_catalog.=) $1 AND p.policy_version OPERATOR(pg_catalog.=) $2",
+	.nargs = 2,
+	.argtypes = {TEXTOID, INT4OID}
+};
+
 /* Of a deleted agent: its last ones, its offers may still convert. */
 static XsStatement outcomes_of = {
 	.relation = "policy",
@@ -104,6 +123,38 @@ read_mode(Datum agent, int32 version)
 }
 
 static void
+read_feeds(XsLearning *learning, Datum agent, int32 version)
+{
+	Datum		values[] = {agent, Int32GetDatum(version)};
+	uint64		n = xs_execute(&feeds_of, values, NULL, XS_READ_NEWEST, 0);
+	XsFeed	   *feeds = MemoryContextAlloc(learning->context, sizeof(XsFeed) * Max(n, 1));
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		bool		isnull;
+		Datum		channel = column(i, 2, &isnull);
+
+		feeds[i].channel = isnull ? NULL : MemoryContextStrdup(learning->context, TextDatumGetCString(channel));
+		feeds[i].feed = MemoryContextStrdup(learning->context, TextDatumGetCString(column(i, 1, &isnull)));
+		feeds[i].longest_silence = *DatumGetIntervalP(column(i, 3, &isnull));
+	}
+	learning->nfeeds = (int) n;
+	learning->feeds = feeds;
+}
+
+static int64
+read_batch(Datum agent, int32 version)
+{
+	Datum		values[] = {agent, Int32GetDatum(version)};
+	bool		isnull = true;
+	Datum		batch = 0;
+
+	if (xs_execute(&settings_of, values, NULL, XS_READ_NEWEST, 1) == 1)
+		batch = column(0, 1, &isnull);
+	return isnull ? 1 : DatumGetInt64(batch);
+}
+
+static void
 read_outcomes(XsLearning *learning, Datum agent)
 {
 	uint64		n = xs_execute(&outcomes_of, &agent, NULL, XS_READ_NEWEST, 0);
@@ -168,6 +219,8 @@ read_learning(const char *name, Datum agent, int32 version, int64 published_at)
 	learning->version = version;
 	learning->published_at = published_at;
 	learning->mode = read_mode(agent, version);
+	learning->batch = read_batch(agent, version);
+	read_feeds(learning, agent, version);
 	read_outcomes(learning, agent);
 	learning->identity = xs_identity_encodings(name, XS_READ_NEWEST, context);
 	MemoryContextSetParent(context, TopMemoryContext);	/* complete: keep it */

@@ -19,6 +19,7 @@ ALTER TABLE xsell.cooldown OWNER TO @extowner@;
 ALTER TABLE xsell.override OWNER TO @extowner@;
 ALTER TABLE xsell.market OWNER TO @extowner@;
 ALTER TABLE xsell.outcome_kind OWNER TO @extowner@;
+ALTER TABLE xsell.feed OWNER TO @extowner@;
 ALTER TABLE xsell.row_history OWNER TO @extowner@;
 ALTER FUNCTION xsell.note_change() OWNER TO @extowner@;
 REVOKE ALL ON FUNCTION xsell.note_change() FROM PUBLIC;
@@ -42,6 +43,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.xsell_explain,
 	@extschema@.xsell_reward,
 	@extschema@.xsell_learn,
+	@extschema@.xsell_heartbeat,
 	@extschema@.xsell_worker_start,
 	@extschema@.xsell_worker_stop,
 	@extschema@.xsell_worker,
@@ -74,6 +76,7 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_explain,
 	@extschema@.xsell_reward,
 	@extschema@.xsell_learn,
+	@extschema@.xsell_heartbeat,
 	@extschema@.xsell_worker_start,
 	@extschema@.xsell_worker_stop,
 	@extschema@.xsell_worker,
