@@ -477,6 +477,27 @@ END
 $create$;
 COMMENT ON FUNCTION @extschema@.xsell_create_journal(regtype) IS 'Creates the journal''s tables for customer keys of this type; they belong to the caller';
 
+CREATE FUNCTION @extschema@.xsell_drop_journal() RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $drop$
+DECLARE
+	views text;
+	tables text;
+BEGIN
+	SELECT string_agg(c.oid::regclass::text, ', ') FILTER (WHERE c.relkind = 'v'),
+		   string_agg(c.oid::regclass::text, ', ') FILTER (WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition)
+	  INTO views, tables
+	  FROM pg_class c
+	 WHERE c.relnamespace = 'xsell'::regnamespace
+	   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
+	IF tables IS NULL THEN
+		RAISE EXCEPTION 'the xsell journal does not exist' USING ERRCODE = 'undefined_table';
+	END IF;
+	EXECUTE 'DROP VIEW ' || views;
+	EXECUTE 'DROP TABLE ' || tables;
+END
+$drop$;
+COMMENT ON FUNCTION @extschema@.xsell_drop_journal() IS 'Drops what is in schema xsell besides the extension: the journal, with all decisions, outcomes and evidence, for ever';
+
 CREATE FUNCTION @extschema@.xsell_create_partition(starts timestamptz, ends timestamptz) RETURNS regclass
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $create$
 DECLARE

@@ -32,6 +32,7 @@ ALTER VIEW xsell.policy_history OWNER TO @extowner@;
 -- everyone's.
 REVOKE ALL ON FUNCTION
 	@extschema@.xsell_create_journal,
+	@extschema@.xsell_drop_journal,
 	@extschema@.xsell_create_partition,
 	@extschema@.xsell_choose,
 	@extschema@.xsell_record,
@@ -65,6 +66,7 @@ REVOKE ALL ON FUNCTION
 	FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_create_journal,
+	@extschema@.xsell_drop_journal,
 	@extschema@.xsell_create_partition,
 	@extschema@.xsell_choose,
 	@extschema@.xsell_record,

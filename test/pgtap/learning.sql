@@ -47,19 +47,21 @@ $$;
 CREATE FUNCTION pg_temp.differs(agent text) RETURNS bigint LANGUAGE sql AS $$
 	SELECT (SELECT count(*)
 			  FROM (SELECT * FROM xsell.evidence e WHERE e.agent = $1) live
-			  FULL JOIN xsell_rebuild_evidence($1) built USING (product, encoding, bucket)
+			  FULL JOIN xsell_rebuild_evidence($1) built USING (product, encoding, bucket, source)
 			 WHERE (live.beta = built.beta AND live.glm = built.glm AND live.score = built.score AND live.harm = built.harm) IS NOT TRUE)
 		 + (SELECT count(*)
 			  FROM (SELECT * FROM xsell.segment_evidence e WHERE e.agent = $1) live
-			  FULL JOIN xsell_rebuild_segments($1) built USING (product, segment, bucket)
+			  FULL JOIN xsell_rebuild_segments($1) built USING (product, segment, bucket, source)
 			 WHERE (live.beta = built.beta) IS NOT TRUE)
 $$;
 
--- Evidence of one agent as one comparable text, without agent and versions.
+-- Evidence of one agent as one comparable text, without agent, versions and sources (the ids made here are of any).
 CREATE FUNCTION pg_temp.evidence(agent text) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(line, E'\n' ORDER BY line COLLATE "C")
-	  FROM (SELECT concat_ws('|', product, encoding, bucket, beta, glm, score, harm) AS line FROM xsell.evidence e WHERE e.agent = $1
-			UNION ALL SELECT concat_ws('|', product, quote_literal(segment), bucket, beta) FROM xsell.segment_evidence e WHERE e.agent = $1) x
+	  FROM (SELECT concat_ws('|', product, encoding, bucket, xsell_merge_agg(beta), xsell_merge_agg(glm), xsell_merge_agg(score), xsell_merge_agg(harm)) AS line
+			FROM xsell.evidence e WHERE e.agent = $1 GROUP BY product, encoding, bucket
+			UNION ALL SELECT concat_ws('|', product, quote_literal(segment), bucket, xsell_merge_agg(beta))
+			FROM xsell.segment_evidence e WHERE e.agent = $1 GROUP BY product, segment, bucket) x
 $$;
 
 -- ---- zeros first ----

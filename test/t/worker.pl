@@ -68,7 +68,7 @@ sub learned_once
 		SELECT (SELECT count(*) - count(DISTINCT decision_id) FROM xsell.experience WHERE previous IS NULL)
 			 + (SELECT count(*) FROM unnest('{retail,second,manual,kept}'::text[]) a
 				  CROSS JOIN LATERAL (SELECT FROM (SELECT * FROM xsell.evidence e WHERE e.agent = a) e
-				  FULL JOIN xsell_rebuild_evidence(a) r USING (product, encoding, bucket)
+				  FULL JOIN xsell_rebuild_evidence(a) r USING (product, encoding, bucket, source)
 				 WHERE (e.beta = r.beta AND e.glm = r.glm AND e.score = r.score AND e.harm = r.harm) IS NOT TRUE) x)}),
 		0, $what);
 }
