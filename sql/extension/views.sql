@@ -243,10 +243,12 @@ $ddl$, rights);
 	 */
 	EXECUTE format($ddl$
 CREATE VIEW xsell.training %s AS
-SELECT d.decision_id, d.agent, d.customer_key, @extschema@.xsell_decided_at(d.decision_id) AS decided_at, d.cohort, d.product, d.channel,
-	d.probability, d.encoding, d.features, d.forecasts[1] AS prior, d.segment, e.weight, e.reward, e.harm, d.value, d.cost,
-	CASE WHEN @extschema@.xsell_decided_at(d.decision_id) + coalesce((w.offers->>d.product)::interval, (w.channels->>d.channel)::interval)
-			<= coalesce(nullif(current_setting('xsell.simulated_now', true), '')::timestamptz, now())
+SELECT d.decision_id, d.agent, d.customer_key, @extschema@.xsell_decided_at(d.decision_id) AS decided_at, d.cohort,
+	CASE WHEN d.cohort = 'imported' THEN 'imported' WHEN (d.decision_id >> 9) & 8191 = 0 THEN 'simulated' ELSE d.cohort END AS source,
+	d.product, d.channel, d.probability, d.encoding, d.features, d.forecasts[1] AS prior, d.segment, e.weight, e.reward, e.harm, d.value, d.cost,
+	CASE WHEN t.now >= t.window_ends AND NOT EXISTS (SELECT FROM xsell.feed f
+			LEFT JOIN xsell.heartbeat h ON h.agent = f.agent AND h.feed = f.feed
+			WHERE f.agent = d.agent AND (f.channel IS NULL OR f.channel = d.channel) AND (h.beat_at >= t.window_ends) IS NOT TRUE)
 		OR EXISTS (SELECT FROM xsell.outcome o WHERE o.decision_id = d.decision_id AND o.terminal
 			AND NOT EXISTS (SELECT FROM xsell.outcome r WHERE r.decision_id = o.decision_id AND r.reverses = o.outcome
 				AND NOT EXISTS (SELECT FROM xsell.outcome q WHERE q.decision_id = r.decision_id AND q.reverses = r.outcome)))
@@ -258,6 +260,8 @@ LEFT JOIN (SELECT p.agent, p.policy_version, jsonb_object_agg(c->>'channel', c->
 		(SELECT jsonb_object_agg(o->>'product', o->'observation_window') FROM jsonb_array_elements(p.definition->'offers') o) AS offers
 	FROM xsell.policy p, jsonb_array_elements(p.definition->'channels') c GROUP BY p.agent, p.policy_version) w
   ON w.agent = d.agent AND w.policy_version = d.policy_version
+CROSS JOIN LATERAL (SELECT coalesce(nullif(current_setting('xsell.simulated_now', true), '')::timestamptz, now()) AS now,
+	@extschema@.xsell_decided_at(d.decision_id) + coalesce((w.offers->>d.product)::interval, (w.channels->>d.channel)::interval) AS window_ends) t
 LEFT JOIN (SELECT agent, customer_key, decision_id, lead(decision_id) OVER (PARTITION BY agent, customer_key ORDER BY decision_id) AS next_decision_id
 	FROM xsell.decision WHERE product IS NOT NULL GROUP BY agent, customer_key, decision_id) n
   ON n.agent = d.agent AND n.customer_key = d.customer_key AND n.decision_id = d.decision_id
@@ -266,6 +270,7 @@ WHERE e.weight > 0
 $ddl$, rights);
 	COMMENT ON VIEW xsell.training IS 'What agents have learned from, one row per offer: context, action, probability and reward, for models of your own';
 	COMMENT ON COLUMN xsell.training.cohort IS 'agent, control, or imported: decisions of past campaigns';
+	COMMENT ON COLUMN xsell.training.source IS 'As in xsell.evidence: the cohort, or simulated';
 	COMMENT ON COLUMN xsell.training.probability IS 'Chance with which the arm was drawn: the propensity of off-policy estimates; NULL: not known (imported)';
 	COMMENT ON COLUMN xsell.training.encoding IS 'Layout of the features: see xsell.training_feature';
 	COMMENT ON COLUMN xsell.training.features IS 'Features of the arm drawn, encoded as the model saw them';
