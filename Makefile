@@ -89,6 +89,8 @@ demo:
 	@demo/run
 bench:
 	@bench/run
+	@bench/rewards
 	@bench/policy
 	@bench/regret/run
+	@bench/delay/run
 .PHONY: $(throw_away)
