@@ -36,6 +36,7 @@ CREATE PROCEDURE @extschema@.xsell_retrain(agent text DEFAULT NULL, INOUT retrai
 DECLARE
 	agents pg_catalog.text[];
 	oracles pg_catalog.text[];
+	failed pg_catalog.text[] := '{}';
 	failures pg_catalog.text[] := '{}';
 	failure pg_catalog.text;
 	result pg_catalog.jsonb;
@@ -50,6 +51,24 @@ BEGIN
 	END IF;
 
 	$2 := '[]';
+	LOOP
+		failure := NULL;
+		BEGIN
+			PERFORM FROM @extschema@.xsell_take_in(100000) t
+			  WHERE t.recorded OPERATOR(pg_catalog.+) t.duplicate OPERATOR(pg_catalog.+) t.dangling OPERATOR(pg_catalog.>) 0;
+			EXIT WHEN NOT FOUND;
+		EXCEPTION WHEN OTHERS THEN
+			failure := SQLERRM;
+		END;
+		COMMIT;
+		IF failure IS NOT NULL THEN
+			RAISE WARNING 'the intake was not taken in: %', failure;
+			failed := '{intake}';
+			failures := ARRAY['intake: ' OPERATOR(pg_catalog.||) failure];
+			EXIT;
+		END IF;
+	END LOOP;
+
 	FOR i IN 1 .. COALESCE(pg_catalog.cardinality(agents), 0) LOOP
 		failure := NULL;
 		result := pg_catalog.jsonb_build_object('agent', agents[i]);
@@ -70,16 +89,17 @@ BEGIN
 		END IF;
 		IF failure IS NOT NULL THEN
 			RAISE WARNING 'agent "%" was not retrained: %', agents[i], failure;
+			failed := pg_catalog.array_append(failed, pg_catalog.format('agent "%s"', agents[i]));
 			failures := pg_catalog.array_append(failures, pg_catalog.format('agent "%s": %s', agents[i], failure));
 			result := result OPERATOR(pg_catalog.||) pg_catalog.jsonb_build_object('failure', failure);
 		END IF;
 		$2 := $2 OPERATOR(pg_catalog.||) result;
 	END LOOP;
 	IF failures OPERATOR(pg_catalog.<>) '{}' THEN
-		RAISE EXCEPTION '% of % agents were not retrained', pg_catalog.cardinality(failures), pg_catalog.cardinality(agents)
+		RAISE EXCEPTION 'retraining failed: %', pg_catalog.array_to_string(failed, ', ')
 			USING DETAIL = pg_catalog.array_to_string(failures, E'\n'),
-				  HINT = 'What was done for the others is committed.';
+				  HINT = 'What was done for other agents is committed.';
 	END IF;
 END
 $retrain$;
-COMMENT ON PROCEDURE @extschema@.xsell_retrain(text, jsonb) IS 'Learns what is waiting and refits, one agent or all that learn; refits are candidates, as xsell_refit makes them. Commits after each agent; ends with an error that names the agents that failed';
+COMMENT ON PROCEDURE @extschema@.xsell_retrain(text, jsonb) IS 'Takes in the intake, learns what is waiting and refits, one agent or all that learn; refits are candidates, as xsell_refit makes them. Commits after each agent; ends with an error that names the agents that failed';

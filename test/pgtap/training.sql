@@ -66,6 +66,27 @@ SELECT count(*) FROM unnest('{bank,other}'::text[]) a, xsell_learn(a) \g /dev/nu
 SELECT cmp_ok(count(*), '>', 20::bigint, 'some came late') FROM xsell.experience WHERE previous IS NOT NULL;
 SELECT set_eq('SELECT decision_id, reward, status, next_decision_id FROM xsell.training', 'SELECT decision_id, reward, status, next FROM by_hand', 'then they do');
 
+-- ------------------------------------------------------- bounced, cancelled, not heard of --
+
+INSERT INTO xsell.outcome_kind (agent, outcome, reward, delivery, reverses) VALUES ('bank', 'bounced', 0, 'undelivered', NULL), ('bank', 'cancelled', 0, NULL, 'conversion');
+CREATE TABLE bounced AS SELECT decision_id FROM xsell.training WHERE agent = 'bank' AND reward = 0 AND harm = 0 ORDER BY decision_id LIMIT 5;
+CREATE TABLE cancelled AS SELECT decision_id, channel FROM xsell.training t WHERE agent = 'bank' AND reward = 1 AND decided_at >= '2026-01-27';
+SELECT xsell_reward(decision_id, 'bounced') FROM bounced \g /dev/null
+SELECT xsell_reward(decision_id, 'cancelled') FROM cancelled \g /dev/null
+SET xsell.simulated_now = '2026-01-27 14:00';
+SELECT is(corrections, (SELECT count(*) FROM bounced) + (SELECT count(*) FROM cancelled), 'some bounced, some were cancelled') FROM xsell_learn('bank');
+SELECT is_empty('SELECT FROM xsell.training JOIN bounced USING (decision_id)', 'what bounced teaches nothing');
+SELECT set_eq($$SELECT decision_id, reward, status FROM xsell.training JOIN cancelled USING (decision_id)$$,
+	$$SELECT c.decision_id, CASE WHEN EXISTS (SELECT FROM xsell.outcome o WHERE o.decision_id = c.decision_id AND o.outcome = 'click') THEN 0.2::float8 ELSE 0 END, 'provisional' FROM cancelled c$$,
+	'what was cancelled is open again');
+SELECT set_eq('SELECT decision_id, status FROM xsell.training', 'SELECT decision_id, status FROM xsell.reward JOIN xsell.training USING (decision_id, status)', 'status is that of xsell.reward');
+BEGIN;
+INSERT INTO xsell.feed (agent, feed, channel, longest_silence) VALUES ('bank', 'web', 'web', '1 hour'), ('bank', 'all', NULL, '1 hour');
+SELECT xsell_heartbeat('bank', 'web', '2026-01-20'), xsell_heartbeat('bank', 'all', '2026-01-27') \g /dev/null
+SELECT set_eq('SELECT decision_id, status FROM xsell.training', 'SELECT decision_id, status FROM xsell.reward JOIN xsell.training USING (decision_id, status)', 'with feeds, too');
+SELECT cmp_ok(count(*), '>', 20::bigint, 'that leave some open whose windows have ended') FROM xsell.training JOIN xsell.reward r USING (decision_id) WHERE training.status = 'provisional' AND r.window_ends < '2026-01-27';
+ROLLBACK;
+
 -- ------------------------------------------------------- the features --
 
 SELECT results_eq($$SELECT array_agg(feature ORDER BY place) FROM xsell.training_feature f JOIN (SELECT DISTINCT agent, encoding FROM xsell.training) t USING (agent, encoding) GROUP BY agent ORDER BY agent$$,
@@ -81,10 +102,12 @@ SELECT is(xsell_layout_columns('other', NULL), NULL, 'NULL makes NULL');
 
 -- ------------------------------------------------------- retraining --
 
-SELECT sum(r.model_version) AS before FROM xsell.learner r \gset
 CALL day('2026-01-28');
+INSERT INTO xsell.intake (decision_id, outcome, occurred_at) SELECT decision_id, 'conversion', '2026-01-28 12:00' FROM bounced;
 CALL xsell_retrain() \gset
 SELECT is(j->>'agent', a, 'retrained: ' || a) FROM jsonb_array_elements(:'retrained') WITH ORDINALITY e (j, n) JOIN unnest('{bank,other}'::text[]) WITH ORDINALITY u (a, n) USING (n);
+SELECT is_empty('TABLE xsell.intake', 'the intake is empty');
+SELECT is(count(*), 5::bigint, 'and learned') FROM xsell.training JOIN bounced USING (decision_id) WHERE reward = 1;
 SELECT is((j->>'decisions')::bigint, (SELECT count(*) FROM xsell.decision WHERE product IS NOT NULL AND decision_id >= xsell_id_at('2026-01-28')), 'what waited is learned') FROM jsonb_path_query(:'retrained', '$[*] ? (@.agent == "bank")') j;
 SELECT results_eq(format($$SELECT j->>'agent', (j->>'refit')::bigint, (j->>'refitted')::bigint, (j->>'passes')::int, (j->>'movement')::float8 FROM jsonb_array_elements(%L) j$$, :'retrained'),
 	'SELECT agent, refit, decisions, passes, movement FROM xsell.refit ORDER BY agent', 'refits are as noted');
@@ -107,7 +130,7 @@ CALL xsell_retrain();
 \set message :LAST_ERROR_MESSAGE
 \set ON_ERROR_STOP on
 SELECT is(:'failed'::text, 'P0001', 'a failure is an error');
-SELECT is(:'message'::text, '1 of 2 agents were not retrained', 'at the end');
+SELECT is(:'message'::text, 'retraining failed: agent "bank"', 'that names whom');
 SELECT results_eq('SELECT agent, max(refit) FROM xsell.refit GROUP BY 1 ORDER BY 1', $$VALUES ('bank', 1::bigint), ('other', 2)$$, 'the other agent is retrained');
 SELECT results_eq('SELECT l.agent, l.model_version - v.model_version FROM xsell.learner l JOIN versions v USING (agent) ORDER BY 1', $$VALUES ('bank', 1::bigint), ('other', 1::bigint)$$, 'and both have learned');
 ALTER TABLE xsell.refit DROP CONSTRAINT broken;
@@ -131,7 +154,7 @@ CALL xsell_retrain();
 ROLLBACK;
 \set ON_ERROR_STOP on
 SELECT is(:'failed'::text, '42704', 'an agent that does not exist');
-SELECT is(:'held'::text, '1 of 1 agents were not retrained', 'one on hold, by name');
+SELECT is(:'held'::text, 'retraining failed: agent "other"', 'one on hold, by name');
 SELECT is(:'inside'::text, '2D000', 'no transaction of the caller''s');
 SELECT is(has_function_privilege('public', 'xsell_retrain(text, jsonb)', 'EXECUTE'), false, 'nor anyone''s');
 
