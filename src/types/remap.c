@@ -119,8 +119,8 @@ xsell_remap_glm(PG_FUNCTION_ARGS)
 }
 
 /*
- * The linear predictor of a row, the products summed in the order of columns, as
- * the models do.  Strict.  Errors: features as in xsell_glm_add; coefficients
+ * The linear predictor of a row, the products summed as the models do: those
+ * of even columns, counted from 0, then those of odd ones.  Strict.  Errors: features as in xsell_glm_add; coefficients
  * that are NULL, NaN or infinite, or of another number.
  */
 Datum
