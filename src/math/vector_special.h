@@ -61,8 +61,8 @@ NAME(log)(Vector x)
  *
  * which share one division.  Coefficients are those of vector_special_fit.py: Mills'
  * ratio within 2e-13 times min(10^4, exp(u^2/2)) of itself for u <= 8.5 (beyond within
- * 1e-5), phi within 2e-14: so Phi within 2e-13, absolute, and in
- * its lower tail within 3e-9 of itself.  |t| counts as FAR_SCORE at most, so that no product becomes subnormal.
+ * 1e-5), phi within 2e-14: so Phi within 2e-13, absolute, and in its lower tail within
+ * 3e-9 of itself.  |t| counts as FAR_SCORE at most, so that no product becomes subnormal.
  */
 INLINE Vector
 NAME(norm_cdf)(Vector t, Vector *hazard)

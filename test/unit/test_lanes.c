@@ -1,6 +1,6 @@
 /*
  * test_lanes.c: what is computed in vectors, against plain C to the bit for every
- * instruction width of this machine, and against accurate functions.
+ * width of vectors, and against accurate functions.
  */
 #include "../../src/math/lanes.h"
 #include "../../src/math/random.h"

@@ -1,7 +1,7 @@
 /*
  * test_packed.c: packed linear algebra against its definition, and against plain
  * loops in the order of operations that packed.h promises: those to the bit, for every
- * instruction width of this machine.
+ * width of vectors.
  */
 #include "../../src/math/lanes.h"
 #include "../../src/math/packed.h"
@@ -478,7 +478,7 @@ main(int argc, char **argv)
 		test_bits(d, &bits);
 	for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
 		test_bits(sizes[i], &bits);
-	CHECK_WORST(bits, 0.0, "every instruction width gives the bits of the plain loops");
+	CHECK_WORST(bits, 0.0, "every width of vectors gives the bits of the plain loops");
 	xs_lanes_limit(8);
 	printf("# the widest vectors of this machine: %d doubles\n", xs_lanes());
 	return done();
