@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "utils/timestamp.h"
 
 #include "../decision.h"
@@ -76,6 +77,9 @@ extern Oid	xs_journal_key_type(void);
 extern char *xs_key_text(Datum key);
 extern Datum xs_key_from_text(const char *text);
 
+/* A polymorphic argument as a key; a value of another type is converted by way of its text. */
+extern Datum xs_key_argument(FunctionCallInfo fcinfo, int n);
+
 /* Equal keys have equal hashes. Not stable between versions of PostgreSQL. */
 extern uint64 xs_key_hash(Datum key, uint64 seed);
 
@@ -91,6 +95,9 @@ typedef struct XsOutcomeSeen
 {
 	int			contact;		/* its index */
 	char	   *outcome;
+	char	   *delivery;		/* "delivered", "undelivered", or NULL: it reports none */
+	char	   *reverses;		/* or NULL */
+	bool		counts;			/* no outcome that counts reverses it */
 	TimestampTz occurred_at;
 	int64		outcome_id;		/* tells when it was recorded */
 } XsOutcomeSeen;

@@ -28,7 +28,7 @@ SELECT ok(count(*) FILTER (WHERE cohort = 'control') BETWEEN 60 AND 140, 'about 
 
 -- equal keys are one customer
 DROP VIEW xsell.alert, xsell.change, xsell.season, xsell.forecast, xsell.decision_rule, xsell.coefficient, xsell.model, xsell.performance, xsell.reward, xsell.exclusion;
-DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.segment_evidence, xsell.learner, xsell.late, xsell.refit, xsell.refit_mean, xsell.refit_evidence, xsell.promotion, xsell.contact, xsell.request, xsell.consent;
+DROP TABLE xsell.decision, xsell.outcome, xsell.intake, xsell.dangling, xsell.experience, xsell.evidence, xsell.segment_evidence, xsell.learner, xsell.late, xsell.refit, xsell.refit_mean, xsell.refit_evidence, xsell.promotion, xsell.contact, xsell.request, xsell.consent;
 DELETE FROM xsell.agent;
 SELECT xsell_create_journal('numeric');
 CREATE TABLE account (no numeric, exact numeric);
