@@ -25,6 +25,9 @@ typedef struct XsOutcomeKind
 	double		reward;
 	double		harm;
 	const char *opt_out;		/* "channel", "all", or NULL */
+	bool		terminal;		/* nothing more is awaited after it */
+	const char *delivery;		/* "delivered", "undelivered", or NULL: it reports none */
+	const char *reverses;		/* the outcome it takes back, or NULL */
 } XsOutcomeKind;
 
 /* A feed of outcomes that says that it is alive. */
