@@ -112,6 +112,12 @@ typedef struct XsLearned
  */
 extern XsLearned xs_learn_online(const XsLearning *learning, int64 decision_id);
 
+/*
+ * learn_online.c: an outcome was recorded of a decision; false: it is not learned
+ * yet, but with others that this transaction reports, or by another session.
+ */
+extern bool xs_learn_outcome(const XsLearning *learning, int64 decision_id);
+
 /* Errors, with the way out, where the server or the transaction cannot write. */
 extern void xs_check_learns_here(const char *function);
 
