@@ -5,7 +5,7 @@
  * Rows are taken in the order of the table, a batch at a time, those skipped that
  * another session takes.  Each is received as xsell_reward receives it; what
  * belongs to no decision goes to xsell.dangling, and any other error undoes the
- * call, so that nothing is lost.  Agents that learn online learn once per batch.
+ * call, so that nothing is lost.
  */
 #include "postgres.h"
 
@@ -19,15 +19,12 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "compat.h"
 #include "journal/journal.h"
 #include "learn.h"
 #include "reward.h"
-#include "settings.h"
 
 #define BATCH 10000
 #define PROGRESS_STEP 1000000
-#define LEARNED_AT_ONCE 256		/* outcomes, by one step of xs_learn_online */
 
 PG_FUNCTION_INFO_V1(xsell_take_in);
 
@@ -74,19 +71,10 @@ static XsStatement delete_dangling = {
 	.argtypes = {INT8OID}
 };
 
-/* An agent that has outcomes of this batch to learn. */
-typedef struct Learns
-{
-	char	   *agent;
-	int64		outcomes;
-} Learns;
-
 typedef struct Intake
 {
 	int64		counts[3];		/* by XsReceipt */
 	int64		told;
-	int			nlearns;
-	Learns	   *learns;
 	MemoryContext row;			/* reset for each */
 } Intake;
 
@@ -156,53 +144,6 @@ in_order(const SPITupleTable *rows, uint64 n)
 	return order;
 }
 
-/* ---- learning ---- */
-
-static void
-note_learns(Intake *intake, const char *agent)
-{
-	int			i = 0;
-
-	while (i < intake->nlearns && strcmp(intake->learns[i].agent, agent) != 0)
-		i++;
-	if (i == intake->nlearns)
-	{
-		intake->learns = intake->nlearns == 0 ? palloc(sizeof(Learns))
-			: repalloc(intake->learns, sizeof(Learns) * (intake->nlearns + 1));
-		intake->learns[intake->nlearns++] = (Learns) {pstrdup(agent), 0};
-	}
-	intake->learns[i].outcomes++;
-}
-
-/*
- * Ids of the present millisecond are not settled yet: let it pass.  What other
- * transactions hold back is learned later, by whoever learns next.
- */
-static void
-await_next_millisecond(void)
-{
-	TimestampTz start = GetCurrentTimestamp();
-
-	while (!xs_clock_is_simulated() && GetCurrentTimestamp() / 1000 == start / 1000)
-		pg_usleep(1000 - start % 1000);
-}
-
-static void
-learn_batch(Intake *intake)
-{
-	if (intake->nlearns > 0)
-		await_next_millisecond();
-	for (int i = 0; i < intake->nlearns; i++)
-	{
-		const XsLearning *learning = xs_learning(intake->learns[i].agent);
-
-		for (int64 n = 0; n <= intake->learns[i].outcomes; n += LEARNED_AT_ONCE)
-			if (xs_learn_online(learning, 0).aside)
-				break;			/* who learns will find them */
-	}
-	intake->nlearns = 0;
-}
-
 /* ---- batches ---- */
 
 static XsReceipt
@@ -211,14 +152,11 @@ receive_row(Intake *intake, const SPITupleTable *rows, uint64 i, XsIfRefused if_
 	MemoryContext batch = MemoryContextSwitchTo(intake->row);
 	XsReport	report;
 	XsReceipt	receipt;
-	char	   *learns;
 
 	CHECK_FOR_INTERRUPTS();
 	read_report(rows, i, &report);
-	receipt = xs_receive(&report, if_refused, false, &learns);
+	receipt = xs_receive(&report, if_refused);
 	MemoryContextSwitchTo(batch);
-	if (learns != NULL)
-		note_learns(intake, learns);
 	MemoryContextReset(intake->row);
 	intake->counts[receipt]++;
 	return receipt;
@@ -263,7 +201,6 @@ take_batch(Intake *intake, ItemPointer place, int64 n)
 	}
 	for (uint64 i = 0; i < taken; i++)
 		(void) receive_row(intake, rows, order[i], XS_NOTE_DANGLING);
-	learn_batch(intake);
 	SPI_finish();
 	tell_progress(intake);
 	return (int64) taken;
@@ -289,7 +226,6 @@ retry_batch(Intake *intake, int64 *last, int64 n)
 		if (receive_row(intake, rows, i, XS_LEAVE) != XS_DANGLING)
 			(void) xs_execute(&delete_dangling, &id, NULL, XS_WRITE, 0);
 	}
-	learn_batch(intake);
 	SPI_finish();
 	tell_progress(intake);
 	return (int64) found;

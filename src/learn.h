@@ -163,6 +163,12 @@ extern XsLearned xs_learn_in_bulk(const XsLearning *learning, int64 max_decision
  */
 extern void xs_note_failure(const char *agent, const char *failure);
 
+/*
+ * learn_online.c: an outcome was recorded of a decision; false: it is not learned
+ * yet, but with others that this transaction reports, or by another session.
+ */
+extern bool xs_learn_outcome(const XsLearning *learning, int64 decision_id);
+
 /* Errors, with the way out, where the server or the transaction cannot write. */
 extern void xs_check_learns_here(const char *function);
 
