@@ -35,12 +35,13 @@ typedef struct XsDecision
 	int64		decision_id;
 	Datum		customer_key;	/* of the journal's key type */
 	const char *agent;
-	const char *cohort;			/* "agent" or "control" */
+	const char *cohort;			/* "agent", "control" or "imported" */
 	const char *product;		/* NULL: no offer */
 	const char *channel;
 	double		probability;	/* product, channel, probability, expected, linear_predictor: if there is an offer */
 	double		expected;		/* value * rate - cost */
-	const char *mode;			/* "exploit", "explore", "control", "fallback", "none" */
+	double		weight;			/* observations that it counts for when it is learned; 0: not said, which means 1 */
+	const char *mode;			/* "exploit", "explore", "control", "fallback", "imported", "none" */
 	const char *reason;
 	int32		policy_version;
 	int64		model_version;

@@ -91,6 +91,12 @@ extern bool xs_take_late(const char *agent, int64 folded_to, int64 n, Datum *dec
 #define XS_BUCKET(week) \
 	"('2024-01-01'::pg_catalog.date OPERATOR(pg_catalog.+) (7 OPERATOR(pg_catalog.*) " week "::pg_catalog.int4))"
 
+/* SQL: where a decision's lesson comes from. */
+#define XS_SOURCE \
+	"CASE WHEN d.cohort OPERATOR(pg_catalog.=) 'imported' THEN 'imported'" \
+	" WHEN (d.decision_id OPERATOR(pg_catalog.>>) 9) OPERATOR(pg_catalog.&) 8191 OPERATOR(pg_catalog.=) 0 THEN 'simulated'" \
+	" ELSE d.cohort END"
+
 /* The schema of xsell's types and functions, quoted; errors if there is no journal. */
 extern const char *xs_extension_schema(void);
 
@@ -108,6 +114,14 @@ typedef struct XsLearned
  * once if it was folded before.
  */
 extern XsLearned xs_learn_online(const XsLearning *learning, int64 decision_id);
+
+/*
+ * learner.c: the learner's row, waited for and held until the transaction ends.
+ * Within SPI.  False: nothing was ever learned, and there is no row; it can be made.
+ */
+extern bool xs_hold_learner(const char *agent, int64 *model_version);
+extern int64 xs_make_learner(const char *agent);
+extern void xs_set_model_version(const char *agent, int64 model_version);
 
 /* Errors, with the way out, where the server or the transaction cannot write. */
 extern void xs_check_learns_here(const char *function);

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "utils/timestamp.h"
 
 #include "../decision.h"
@@ -20,6 +21,10 @@
 extern int64 xs_new_id(void);
 extern int64 xs_id_floor(TimestampTz at);	/* smallest id of that millisecond */
 extern TimestampTz xs_id_time(int64 id);
+
+/* Ids of imported decisions: the first place of a time (of those before 2024, 0), and the id of a place. */
+extern int64 xs_import_place(TimestampTz at);
+extern int64 xs_import_id(int64 place);
 
 /*
  * statement.c: statements on journal tables, planned once per backend and run
@@ -75,6 +80,9 @@ extern Oid	xs_journal_key_type(void);
 /* key.c: customer keys as text that means the same in every session, and hashed */
 extern char *xs_key_text(Datum key);
 extern Datum xs_key_from_text(const char *text);
+
+/* A function's argument as a key: of its type, or of one whose text is that of a key. */
+extern Datum xs_key_argument(FunctionCallInfo fcinfo, int number);
 
 /* Equal keys have equal hashes. Not stable between versions of PostgreSQL. */
 extern uint64 xs_key_hash(Datum key, uint64 seed);

@@ -59,6 +59,24 @@ xs_key_from_text(const char *text)
 	return key;
 }
 
+Datum
+xs_key_argument(FunctionCallInfo fcinfo, int number)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, number);
+	Oid			output;
+	bool		is_varlena;
+	char	   *text;
+	int			level;
+
+	if (type == xs_journal_key_type())
+		return PG_GETARG_DATUM(number);
+	level = xs_pin_output_format();
+	getTypeOutputInfo(type, &output, &is_varlena);
+	text = OidOutputFunctionCall(output, PG_GETARG_DATUM(number));
+	xs_unpin_output_format(level);
+	return xs_key_from_text(text);
+}
+
 /*
  * Within a session only: the hash functions of types may change between versions.
  * A type that has none is hashed by its text.

@@ -42,6 +42,7 @@ enum
 	READS,
 	REQUEST_KEY,
 	BREACH,
+	WEIGHT,
 	DECIDED_BY,
 	COLUMNS
 };
@@ -49,18 +50,18 @@ enum
 #define DECISION_COLUMNS \
 	"decision_id, customer_key, agent, cohort, product, channel, probability, expected," \
 	" mode, reason, policy_version, model_version, encoding, linear_predictor, features," \
-	" candidates, contribution_columns, contributions, segment, forecasts, overrides, reads, request_key, breach"
+	" candidates, contribution_columns, contributions, segment, forecasts, overrides, reads, request_key, breach, weight"
 
 static XsStatement insert_decision = {
 	.relation = "decision",
 	.sql = "INSERT INTO xsell.decision (" DECISION_COLUMNS ", decided_by) VALUES"
-	" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)",
+	" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25, $26)",
 	.nargs = COLUMNS,
 	.argtypes = {
 		INT8OID, XS_KEY_TYPE, TEXTOID, TEXTOID, TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID,
 		TEXTOID, TEXTOID, INT4OID, INT8OID, INT4OID, FLOAT8OID, FLOAT4ARRAYOID,
 		XS_CANDIDATES_TYPE, INT2ARRAYOID, FLOAT4ARRAYOID, TEXTOID, FLOAT4ARRAYOID, TEXTARRAYOID, JSONBOID,
-		TEXTOID, TEXTOID, TEXTOID
+		TEXTOID, TEXTOID, FLOAT8OID, TEXTOID
 	}
 };
 
@@ -101,15 +102,24 @@ is_one_of(const char *word, const char *a, const char *b, const char *c, const c
 	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0 || strcmp(word, d) == 0;
 }
 
+static bool
+is_imported(const XsDecision *decision)
+{
+	return strcmp(decision->cohort, "imported") == 0;
+}
+
 /* What the log promises of its rows; in place of CHECK constraints (see journal.sql). */
 static void
 check_decision(const XsDecision *decision)
 {
 	bool		offer = decision->product != NULL;
+	bool		imported = is_imported(decision);
 	const char *wrong = NULL;
 
-	if (!is_one_of(decision->cohort, "agent", "control", "agent", "agent"))
+	if (!imported && !is_one_of(decision->cohort, "agent", "control", "agent", "agent"))
 		wrong = "cohort";
+	else if (imported)
+		wrong = strcmp(decision->mode, "imported") != 0 ? "mode" : NULL;
 	else if (offer ? !is_one_of(decision->mode, "exploit", "explore", "control", "fallback") :
 			 strcmp(decision->mode, "none") != 0)
 		wrong = "mode";
@@ -119,7 +129,7 @@ check_decision(const XsDecision *decision)
 		wrong = "probability";
 	else if (offer && !isfinite(decision->expected))
 		wrong = "expected";
-	else if (offer && !isfinite(decision->linear_predictor))
+	if (wrong == NULL && offer && !isfinite(decision->linear_predictor))
 		wrong = "linear_predictor";
 	if (wrong != NULL)
 		ereport(ERROR,
@@ -160,8 +170,14 @@ put_offer(Datum *values, char *nulls, const XsDecision *decision)
 			nulls[only_offers[i]] = 'n';
 		return;
 	}
+	/* of an imported offer the probability may be unknown, and nothing was expected */
 	values[PROBABILITY] = Float8GetDatum(decision->probability);
 	values[EXPECTED] = Float8GetDatum(decision->expected);
+	if (is_imported(decision))
+	{
+		nulls[EXPECTED] = 'n';
+		nulls[PROBABILITY] = decision->probability > 0 ? ' ' : 'n';
+	}
 	values[LINEAR_PREDICTOR] = Float8GetDatum(decision->linear_predictor);
 	values[FEATURES] = xs_array_of(FLOAT4OID, sizeof(float4), decision->dim, decision->features);
 	values[CONTRIBUTION_COLUMNS] = xs_array_of(INT2OID, sizeof(int16), decision->ncontributions,
@@ -203,6 +219,10 @@ xs_write_decision(const XsDecision *decision)
 		values[READS] = JsonbPGetDatum(decision->reads);
 	else
 		nulls[READS] = 'n';
+	if (decision->weight > 0)
+		values[WEIGHT] = Float8GetDatum(decision->weight);
+	else
+		nulls[WEIGHT] = 'n';
 	put_offer(values, nulls, decision);
 	write_row(&insert_decision, values, nulls);
 }
@@ -328,6 +348,7 @@ get_decision(HeapTuple row, TupleDesc desc, XsDecision *decision)
 	decision->segment = get_text(values, nulls, SEGMENT);
 	decision->request_key = get_text(values, nulls, REQUEST_KEY);
 	decision->breach = get_text(values, nulls, BREACH);
+	decision->weight = nulls[WEIGHT] ? 0 : DatumGetFloat8(values[WEIGHT]);
 	if (!nulls[OVERRIDES])
 		decision->overrides = xs_array_texts(values[OVERRIDES], &decision->noverrides);
 	if (!nulls[READS])

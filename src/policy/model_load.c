@@ -22,11 +22,13 @@
 
 /*
  * Products whose evidence changed after a model version, by what was learned since:
- * few rows, if there are few; of evidence all rows would have to be looked at.
+ * few rows, if there are few; of evidence all rows would have to be looked at.  Of
+ * customers forgotten since nothing tells which products they were.
  */
 static XsStatement changed_products = {
 	.relation = "experience",
-	.sql = "SELECT pg_catalog.array_agg(DISTINCT x.product), pg_catalog.count(*)"
+	.sql = "SELECT pg_catalog.array_agg(DISTINCT x.product), pg_catalog.count(*),"
+	"  EXISTS (SELECT FROM xsell.forgotten f WHERE f.agent OPERATOR(pg_catalog.=) $1 AND f.model_version OPERATOR(pg_catalog.>) $2)"
 	"  FROM (SELECT d.product FROM xsell.experience e"
 	"          JOIN xsell.decision d ON d.decision_id OPERATOR(pg_catalog.=) e.decision_id"
 	"         WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.model_version OPERATOR(pg_catalog.>) $2 LIMIT $3) x",
@@ -267,7 +269,7 @@ products_since(const XsPolicy *policy, int64 since, Datum *products)
 	bool		isnull;
 
 	xs_execute(&changed_products, values, NULL, XS_READ, 1);
-	if (DatumGetInt64(column(0, 2, &isnull)) == MOST_CHANGES)
+	if (DatumGetInt64(column(0, 2, &isnull)) == MOST_CHANGES || DatumGetBool(column(0, 3, &isnull)))
 		return false;
 	*products = column(0, 1, &isnull);
 	*products = isnull ? PointerGetDatum(construct_empty_array(TEXTOID)) : PointerGetDatum(DatumGetArrayTypePCopy(*products));
