@@ -99,17 +99,16 @@ static const char drop_empty_segments_text[] =
 
 /* ---- refits ---- */
 
-/* What counted of the decisions when each refit was made, of the weeks that it linearised. */
+/* What counted of the decisions when each refit was made; weeks that it did not linearise have no rows. */
 #define REFITTED \
-	"SELECT g.* FROM (SELECT DISTINCT ON (r.refit, e.decision_id) r.refit, r.encoding AS layout, r.since," \
+	"SELECT g.* FROM (SELECT DISTINCT ON (r.refit, e.decision_id) r.refit, r.encoding AS layout," \
 	"         d.product, d.encoding, " XS_SOURCE " AS source, " XS_WEEK " AS week, d.features, d.linear_predictor," \
 	"         e.weight, e.reward" \
 	"    FROM xsell.experience e JOIN xsell.decision d ON d.decision_id OPERATOR(pg_catalog.=) e.decision_id" \
 	"    JOIN xsell.refit r ON r.agent OPERATOR(pg_catalog.=) $1 AND r.model_version OPERATOR(pg_catalog.>=) e.model_version" \
 	"   WHERE e.decision_id OPERATOR(pg_catalog.=) ANY ($2)" \
 	"   ORDER BY r.refit, e.decision_id, e.model_version DESC) g" \
-	" WHERE g.weight OPERATOR(pg_catalog.>) 0" \
-	"   AND (g.since IS NULL OR " XS_BUCKET("g.week") " OPERATOR(pg_catalog.>=) g.since)"
+	" WHERE g.weight OPERATOR(pg_catalog.>) 0"
 
 static const char reduce_before_text[] =
 "UPDATE xsell.refit_evidence x SET before = x.before OPERATOR(%1$s.-) s.glm"

@@ -34,7 +34,7 @@ SELECT throws_ok(try($$'shop', c, 'card', 1, 'web', '2025-01-01', 'x'$$), '42704
 SELECT throws_ok(try($$'bank', c, 'boat', 1, 'web', '2025-01-01', 'x'$$), '42704', 'agent "bank" has no offer of product "boat"', 'a product that the agent does not offer');
 SELECT throws_ok(try($$'bank', c, 'card', 1, 'fax', '2025-01-01', 'x'$$), '42704', 'agent "bank" has no channel "fax"', 'a channel that it does not have');
 SELECT throws_ok(try($$'bank', c, 'card', 1.5, 'web', '2025-01-01', 'x'$$), '22023', 'reward of an imported offer is 1.5', 'a reward above 1');
-SELECT throws_ok(try($$'bank', c, 'card', 'NaN', 'web', '2025-01-01', 'x'$$), '22023', 'reward of an imported offer is nan', 'a reward that is none');
+SELECT throws_ok(try($$'bank', c, 'card', 'NaN', 'web', '2025-01-01', 'x'$$), '22023', 'reward of an imported offer is NaN', 'a reward that is none');
 SELECT throws_ok(try($$'bank', c, 'card', 1, 'web', '2025-01-01', 'x', probability => 0$$), '22023', 'probability of an imported offer is 0', 'a probability of 0');
 SELECT throws_ok(try($$'bank', c, 'card', 1, 'web', '2025-01-01', 'x', weight => 0$$), '22023', 'weight of an imported offer is 0', 'a weight of 0');
 SELECT throws_ok(try($$'bank', c, 'card', 1, 'web', '2025-01-01', 'x', max_weight => 2000$$), '22023', 'max_weight of an imported offer is 2000', 'a max_weight out of range');
@@ -58,7 +58,7 @@ SELECT is_empty($$SELECT customer, product, date_trunc('minute', at), CASE produ
 	FROM xsell.decision d LEFT JOIN xsell.outcome o USING (decision_id)$$, 'each offer with its time, weight and outcome');
 SELECT is(count(*), 20000::bigint, 'and no other') FROM xsell.decision;
 SELECT results_eq($$SELECT DISTINCT cohort, mode, reason, expected, cardinality(forecasts), linear_predictor FROM xsell.decision$$,
-	$$VALUES ('imported', 'imported', 'spring 2025', NULL::float8, 0, ln(0.05 / 0.95))$$, 'marked as imported, as the prior predicts');
+	$$VALUES ('imported', 'imported', 'spring 2025', NULL::float8, 0, ln(0.05::float8 / 0.95))$$, 'marked as imported, as the prior predicts');
 SELECT is_empty('SELECT * FROM xsell.contact', 'caps do not see it');
 SELECT is(count(*), 20000::bigint, 'nothing is learned yet') FROM xsell.late;
 SELECT throws_ok($$SELECT xsell_import_history('bank', c, 'card', 0, 'web', '2025-03-03', 'spring 2025') FROM customer c WHERE id = 1$$, '42710',
