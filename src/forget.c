@@ -323,8 +323,10 @@ static void
 forget(Forgetting *f)
 {
 	int64		before;
-	bool		learned = xs_hold_learner(f->learning->agent, &before);
+	bool		learned;
 
+	xs_exclude_refits(f->learning->agent);
+	learned = xs_hold_learner(f->learning->agent, &before);
 	xs_execute(&lock_contact, &f->customer_key, NULL, XS_WRITE, 0);
 	find(f);
 	if (f->n > 0)

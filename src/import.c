@@ -9,7 +9,8 @@
  *
  * An import is made in one transaction, so that a statement repeated by mistake is
  * an error and teaches nothing twice.  A removed import keeps its rows, which decisions
- * made meanwhile replay with, at a weight of 0.
+ * made meanwhile replay with, at a weight of 0.  Refits that were made with it are void
+ * from then on: what they changed of the evidence is not there to be changed.
  */
 #include "postgres.h"
 
@@ -446,10 +447,25 @@ static XsStatement take_weight = {
 
 static XsStatement note_removed = {
 	.relation = "import",
-	.sql = "UPDATE xsell.import i SET removed = $3"
+	.sql = "UPDATE xsell.import i SET removed = $3, removed_in = $4, learned_in = (SELECT pg_catalog.min(e.model_version)"
+	"    FROM xsell.experience e WHERE e.decision_id OPERATOR(pg_catalog.=) ANY ($5) AND e.model_version OPERATOR(pg_catalog.<) $4)"
 	" WHERE i.agent OPERATOR(pg_catalog.=) $1 AND i.import OPERATOR(pg_catalog.=) $2",
-	.nargs = 3,
-	.argtypes = {TEXTOID, TEXTOID, INT8OID}
+	.nargs = 5,
+	.argtypes = {TEXTOID, TEXTOID, INT8OID, INT8OID, INT8ARRAYOID}
+};
+
+/* If the refit in effect was made with the import, none is from now on. */
+static XsStatement demote = {
+	.relation = "promotion",
+	.sql = "INSERT INTO xsell.promotion (agent, model_version, refit, reason, promoted_at, promoted_by)"
+	" SELECT i.agent, i.removed_in, 0, pg_catalog.concat('import ', i.import, ' removed'), i.removed_at, session_user"
+	"   FROM xsell.import i, xsell.refit r"
+	"  WHERE i.agent OPERATOR(pg_catalog.=) $1 AND i.import OPERATOR(pg_catalog.=) $2 AND r.agent OPERATOR(pg_catalog.=) $1"
+	"    AND r.refit OPERATOR(pg_catalog.=) (SELECT p.refit FROM xsell.promotion p WHERE p.agent OPERATOR(pg_catalog.=) $1"
+	"                                         ORDER BY p.model_version DESC LIMIT 1)"
+	"    AND r.model_version OPERATOR(pg_catalog.>=) i.learned_in",
+	.nargs = 2,
+	.argtypes = {TEXTOID, TEXTOID}
 };
 
 static int64
@@ -478,7 +494,7 @@ take_back(const XsLearning *learning, ArrayType *decisions, int64 n, int64 model
 static int64
 remove_import(const XsLearning *learning, Datum import)
 {
-	Datum		values[4] = {CStringGetTextDatum(learning->agent), import, TimestampTzGetDatum(xs_now())};
+	Datum		values[5] = {CStringGetTextDatum(learning->agent), import, TimestampTzGetDatum(xs_now())};
 	ArrayType  *decisions;
 	int64		model_version;
 	int64		first;
@@ -487,6 +503,7 @@ remove_import(const XsLearning *learning, Datum import)
 	bool		isnull;
 	Datum		taken;
 
+	xs_exclude_refits(learning->agent);
 	if (xs_execute(&close_import, values, NULL, XS_WRITE, 0) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -506,9 +523,13 @@ remove_import(const XsLearning *learning, Datum import)
 	taken = result(1, &isnull);
 	decisions = isnull ? construct_empty_array(INT8OID) : DatumGetArrayTypePCopy(taken);
 	n = ArrayGetNItems(ARR_NDIM(decisions), ARR_DIMS(decisions));
-	xs_set_model_version(learning->agent, take_back(learning, decisions, n, model_version));
+	model_version = take_back(learning, decisions, n, model_version);
+	xs_set_model_version(learning->agent, model_version);
 	values[2] = Int64GetDatum(n);
+	values[3] = Int64GetDatum(model_version);
+	values[4] = PointerGetDatum(decisions);
 	xs_execute(&note_removed, values, NULL, XS_WRITE, 0);
+	xs_execute(&demote, values, NULL, XS_WRITE, 0);
 	return n;
 }
 

@@ -3,7 +3,8 @@
  * the learner: who removes an import, or forgets a customer.
  *
  * They wait for whoever is learning, as promotions do, and as long as they hold
- * the row the learner stands aside.
+ * the row the learner stands aside.  A refit is no learner: it finds out at its end
+ * that what it was made from is not there any more.
  */
 #include "postgres.h"
 
@@ -43,6 +44,22 @@ static XsStatement save_version = {
 	.nargs = 3,
 	.argtypes = {TEXTOID, INT8OID, TIMESTAMPTZOID}
 };
+
+/* A lock that refits share at their end, see refit.c. */
+static XsStatement exclude_refits = {
+	.relation = "learner",
+	.sql = "SELECT pg_catalog.pg_advisory_xact_lock(2020893807, pg_catalog.hashtext($1))",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+void
+xs_exclude_refits(const char *agent)
+{
+	Datum		name = CStringGetTextDatum(agent);
+
+	xs_execute(&exclude_refits, &name, NULL, XS_WRITE, 0);
+}
 
 bool
 xs_hold_learner(const char *agent, int64 *model_version)

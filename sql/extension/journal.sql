@@ -444,6 +444,8 @@ CREATE TABLE xsell.import (
 	removed_at		timestamptz,
 	removed_by		text,
 	removed			bigint,
+	learned_in		bigint,
+	removed_in		bigint,
 	PRIMARY KEY (agent, import)
 )
 $ddl$;
@@ -458,6 +460,8 @@ $ddl$;
 	COMMENT ON COLUMN xsell.import.removed_at IS 'When it was removed: it teaches nothing any more; NULL: it was not';
 	COMMENT ON COLUMN xsell.import.removed_by IS 'Session user';
 	COMMENT ON COLUMN xsell.import.removed IS 'Decisions that it was then';
+	COMMENT ON COLUMN xsell.import.learned_in IS 'First model version that had learned from it, once it is removed; NULL: none had';
+	COMMENT ON COLUMN xsell.import.removed_in IS 'First model version without it: refits of versions from learned_in up to before it are void';
 
 	EXECUTE $ddl$
 CREATE TABLE xsell.forgotten (

@@ -35,7 +35,7 @@ DECLARE
 	at timestamptz := '2026-01-05 10:00+00'::timestamptz + day * interval '30 hours';
 BEGIN
 	PERFORM set_config('xsell.simulated_now', at::text, false);
-	PERFORM count(xsell_decide(c, agent => 'bank')) FROM customer c WHERE chance(seed + day, substr(id, 2)::int) < 0.3;
+	PERFORM count(xsell_decide(c, agent => 'bank', request_key => 'd' || day)) FROM customer c WHERE chance(seed + day, substr(id, 2)::int) < 0.3;
 	PERFORM count(xsell_decide(c, agent => 'other', request_key => 'd' || day)) FROM customer c WHERE chance(seed + day, substr(id, 2)::int) BETWEEN 0.2 AND 0.4;
 	CREATE TEMP TABLE chosen AS SELECT xsell_choose(c, agent => 'bank') AS d FROM customer c WHERE chance(seed + day, substr(id, 2)::int) BETWEEN 0.3 AND 0.35;
 	PERFORM set_config('xsell.simulated_now', (at + interval '2 hours')::text, false);

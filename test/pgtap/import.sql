@@ -180,4 +180,21 @@ SELECT is(decisions, 550::bigint, 'and passed') FROM xsell_learn('bank');
 SELECT is(differs(), 0::bigint, 'without a trace');
 SELECT is(xsell_merge_agg(e.beta), (SELECT xsell_merge_agg(b.beta) FROM before b WHERE b.product = 'card'), 'none') FROM xsell.evidence e WHERE product = 'card' AND source = 'imported';
 
+-- A refit made with an import that is removed would take away what is not there.
+SELECT xsell_import_history('bank', c, 'card', (id % 3 > 0)::int, 'web', '2025-03-04', 'refitted') FROM customer c WHERE id <= 5000 \g /dev/null
+SELECT throws_ok($$SELECT xsell_import_history('bank', c, 'card', 1, 'web', '2025-03-04', 'refitted') FROM customer c WHERE id = 1$$, '42710', NULL, 'a name of one statement');
+SELECT decisions FROM xsell_learn('bank') \g /dev/null
+SELECT xsell_refit('bank') AS with \gset
+SELECT xsell_promote('bank', :with) \g /dev/null
+SELECT count(xsell_decide(c)) FROM customer c WHERE id BETWEEN 100 AND 119 \g /dev/null
+SELECT is(xsell_remove_import('bank', 'refitted'), 5000::bigint, 'an import that a refit was made with');
+SELECT is(refit, 0::bigint, 'no refit is in effect') FROM xsell.promotion ORDER BY model_version DESC LIMIT 1;
+SELECT is(reason, 'import refitted removed', 'as is noted') FROM xsell.promotion ORDER BY model_version DESC LIMIT 1;
+SELECT results_eq('SELECT * FROM model() ORDER BY 1', 'SELECT * FROM model(0) ORDER BY 1', 'models are made of evidence alone');
+SELECT throws_ok(format($$SELECT xsell_promote('bank', %s)$$, :with), '55000', format('refit %s of agent "bank" was made with an import that is removed', :with), 'the refit cannot be promoted');
+SELECT lives_ok($$SELECT xsell_rollback('bank')$$, 'to go back to it');
+SELECT results_eq('SELECT * FROM model() ORDER BY 1', 'SELECT * FROM model(0) ORDER BY 1', 'does not bring it back');
+SELECT lives_ok(format($$SELECT xsell_promote('bank', %s)$$, :refit), 'a refit without it can be');
+SELECT results_eq('SELECT r.identical, count(*) FROM xsell.decision d, xsell_replay(d.decision_id) r WHERE d.cohort <> ''imported'' GROUP BY 1', 'VALUES (true, 70::bigint)', 'decisions made with all these replay');
+
 SELECT * FROM finish();
