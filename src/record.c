@@ -323,6 +323,30 @@ find_breach(const XsPolicy *policy, const XsDecision *d, XsContacts *contacts, T
 	return xs_limit_broken(&limits, arm / policy->nchannels, arm % policy->nchannels);
 }
 
+static void
+record(const XsPolicy *policy, XsDecision *d, XsContacts *contacts, TimestampTz now)
+{
+	XsDecision	known;
+
+	if (xs_read_decision(d->decision_id, XS_READ_NEWEST, &known))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("decision " INT64_FORMAT " is already recorded", d->decision_id)));
+
+	if (d->product != NULL)
+		d->breach = find_breach(policy, d, contacts, now);
+	xs_write_decision(d);
+	if (d->product != NULL)
+	{
+		xs_contact_add(d, contacts, xs_contacts_since(policy, contacts, now));
+		xs_write_late(d);
+	}
+	else if (d->request_key != NULL)
+		xs_contact_keep(d->customer_key, contacts);
+	if (d->request_key != NULL)
+		xs_write_request(d);
+}
+
 /* ---- SQL ---- */
 
 /*
@@ -336,7 +360,6 @@ Datum
 xsell_record(PG_FUNCTION_ARGS)
 {
 	XsDecision	d;
-	XsDecision	known;
 	XsContacts	contacts;
 	XsPolicy   *policy;
 	TimestampTz now = xs_now();
@@ -355,23 +378,9 @@ xsell_record(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("another transaction is deciding for this customer"),
 				 errhint("Record the decision again.")));
-	if (d.request_key != NULL &&
-		(before = xs_find_request(d.customer_key, d.agent, d.request_key)) != 0)
-		PG_RETURN_INT64(before);
-	if (xs_read_decision(d.decision_id, XS_READ_NEWEST, &known))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("decision " INT64_FORMAT " is already recorded", d.decision_id)));
-
-	if (d.product != NULL)
-		d.breach = find_breach(policy, &d, &contacts, now);
-	xs_write_decision(&d);
-	if (d.product != NULL)
-	{
-		xs_contact_add(&d, &contacts, xs_contacts_since(policy, &contacts, now));
-		xs_write_late(&d);
-	}
-	if (d.request_key != NULL)
-		xs_write_request(&d);
-	PG_RETURN_INT64(d.decision_id);
+	before = d.request_key != NULL ? xs_find_request(d.customer_key, d.agent, d.request_key) : 0;
+	if (before == 0)
+		record(policy, &d, &contacts, now);
+	xs_contact_unlock(d.customer_key, &contacts);
+	PG_RETURN_INT64(before != 0 ? before : d.decision_id);
 }

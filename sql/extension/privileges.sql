@@ -19,6 +19,7 @@ ALTER TABLE xsell.cooldown OWNER TO @extowner@;
 ALTER TABLE xsell.override OWNER TO @extowner@;
 ALTER TABLE xsell.market OWNER TO @extowner@;
 ALTER TABLE xsell.outcome_kind OWNER TO @extowner@;
+ALTER TABLE xsell.feed OWNER TO @extowner@;
 ALTER TABLE xsell.row_history OWNER TO @extowner@;
 ALTER FUNCTION xsell.note_change() OWNER TO @extowner@;
 REVOKE ALL ON FUNCTION xsell.note_change() FROM PUBLIC;
@@ -31,6 +32,7 @@ ALTER VIEW xsell.policy_history OWNER TO @extowner@;
 -- everyone's.
 REVOKE ALL ON FUNCTION
 	@extschema@.xsell_create_journal,
+	@extschema@.xsell_drop_journal,
 	@extschema@.xsell_create_partition,
 	@extschema@.xsell_choose,
 	@extschema@.xsell_record,
@@ -42,6 +44,10 @@ REVOKE ALL ON FUNCTION
 	@extschema@.xsell_explain,
 	@extschema@.xsell_reward,
 	@extschema@.xsell_learn,
+	@extschema@.xsell_heartbeat,
+	@extschema@.xsell_worker_start,
+	@extschema@.xsell_worker_stop,
+	@extschema@.xsell_worker,
 	@extschema@.xsell_rebuild_evidence,
 	@extschema@.xsell_models,
 	@extschema@.xsell_model_coefficients,
@@ -62,6 +68,7 @@ REVOKE ALL ON FUNCTION
 	FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_create_journal,
+	@extschema@.xsell_drop_journal,
 	@extschema@.xsell_create_partition,
 	@extschema@.xsell_choose,
 	@extschema@.xsell_record,
@@ -73,6 +80,10 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_explain,
 	@extschema@.xsell_reward,
 	@extschema@.xsell_learn,
+	@extschema@.xsell_heartbeat,
+	@extschema@.xsell_worker_start,
+	@extschema@.xsell_worker_stop,
+	@extschema@.xsell_worker,
 	@extschema@.xsell_rebuild_evidence,
 	@extschema@.xsell_models,
 	@extschema@.xsell_model_coefficients,

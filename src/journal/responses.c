@@ -3,9 +3,14 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 #include "../compat.h"
@@ -80,12 +85,56 @@ xs_contact_outcomes(XsContacts *contacts, XsAccess access)
 	SPI_finish();
 }
 
+static char *
+text_of(HeapTuple row, TupleDesc desc, AttrNumber number)
+{
+	bool		isnull;
+
+	return TextDatumGetCString(heap_getattr(row, number, desc, &isnull));
+}
+
+/* False: the table is not one that can be read so. */
+static bool
+scan_consents(Datum customer_key, XsAccess access, XsConsent **consents, int *n)
+{
+	Oid			relid = xs_journal_relation("consent");
+	AttrNumber	key = get_attnum(relid, "customer_key");
+	AttrNumber	channel = get_attnum(relid, "channel");
+	AttrNumber	purpose = get_attnum(relid, "purpose");
+	AttrNumber	granted = get_attnum(relid, "granted");
+	Relation	table = table_open(relid, AccessShareLock);
+	Snapshot	snapshot = RegisterSnapshot(access == XS_READ ? GetActiveSnapshot() : GetLatestSnapshot());
+	SysScanDesc scan = xs_scan_by_key(table, key, snapshot, customer_key);
+	HeapTuple	row;
+	bool		isnull;
+
+	*n = 0;
+	*consents = NULL;
+	while (scan != NULL && (row = systable_getnext(scan)) != NULL)
+	{
+		XsConsent  *consent;
+
+		*consents = *n == 0 ? palloc(sizeof(XsConsent)) : repalloc(*consents, sizeof(XsConsent) * (*n + 1));
+		consent = &(*consents)[(*n)++];
+		consent->channel = text_of(row, RelationGetDescr(table), channel);
+		consent->purpose = text_of(row, RelationGetDescr(table), purpose);
+		consent->granted = DatumGetBool(heap_getattr(row, granted, RelationGetDescr(table), &isnull));
+	}
+	if (scan != NULL)
+		systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(table, AccessShareLock);
+	return scan != NULL;
+}
+
 int
 xs_consents(Datum customer_key, XsAccess access, XsConsent **consents)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	int			n;
 
+	if (scan_consents(customer_key, access, consents, &n))
+		return n;
 	SPI_connect();
 	n = (int) xs_execute(&select_consents, &customer_key, NULL, access, 0);
 	*consents = MemoryContextAlloc(caller, sizeof(XsConsent) * Max(n, 1));

@@ -93,6 +93,21 @@ read_strategy(XsPolicy *policy, JsonbContainer *agent)
 }
 
 static void
+read_teaches(XsPolicy *policy, JsonbContainer *agent)
+{
+	JsonbContainer *array = xs_json_container(agent, "teaches");
+
+	policy->nteaches = JsonContainerSize(array);
+	policy->teaches = palloc(sizeof(char *) * policy->nteaches);
+	for (int i = 0; i < policy->nteaches; i++)
+	{
+		JsonbValue *v = getIthJsonbValueFromContainer(array, i);
+
+		policy->teaches[i] = pnstrdup(v->val.string.val, v->val.string.len);
+	}
+}
+
+static void
 read_agent(XsPolicy *policy, JsonbContainer *agent)
 {
 	policy->customer_table = xs_json_text(agent, "customer_table");
@@ -114,6 +129,8 @@ read_agent(XsPolicy *policy, JsonbContainer *agent)
 	policy->pooling = xs_json_number(agent, "pooling", 0);
 	policy->half_life = xs_json_days(agent, "half_life");
 	policy->evidence_window = xs_json_days(agent, "evidence_window");
+	policy->learning_rate = xs_json_number(agent, "learning_rate", 0);
+	read_teaches(policy, agent);
 	policy->harm_price = xs_json_number(agent, "harm_price", 0);
 	policy->harm_rate = xs_json_number(agent, "harm_rate", 0);
 
@@ -597,6 +614,15 @@ xs_policy_channel(const XsPolicy *policy, const char *channel)
 		if (strcmp(policy->channels[i].channel, channel) == 0)
 			return i;
 	return -1;
+}
+
+bool
+xs_policy_learns_from(const XsPolicy *policy, const char *source)
+{
+	for (int i = 0; i < policy->nteaches; i++)
+		if (strcmp(policy->teaches[i], source) == 0)
+			return true;
+	return false;
 }
 
 int

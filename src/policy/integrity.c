@@ -20,6 +20,8 @@ static const char *const cascade[] = {
 	"DELETE FROM xsell.offer x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)",
 	"DELETE FROM xsell.feature x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)",
 	"DELETE FROM xsell.outcome_kind x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)",
+	"DELETE FROM xsell.feed x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)"
+	" OR x.channel IS NOT NULL AND NOT EXISTS (SELECT FROM xsell.channel c WHERE (c.agent, c.channel) = (x.agent, x.channel))",
 	"DELETE FROM xsell.quiet x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)"
 	" OR x.channel IS NOT NULL AND NOT EXISTS (SELECT FROM xsell.channel c WHERE (c.agent, c.channel) = (x.agent, x.channel))",
 	"DELETE FROM xsell.cooldown x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)"
@@ -47,6 +49,7 @@ static const char *const orphans =
 "  UNION ALL SELECT 'quiet', quiet, agent FROM xsell.quiet"
 "  UNION ALL SELECT 'cooldown', cooldown, agent FROM xsell.cooldown"
 "  UNION ALL SELECT 'override', override, agent FROM xsell.override"
+"  UNION ALL SELECT 'feed', feed, agent FROM xsell.feed"
 "  UNION ALL SELECT 'outcome_kind', outcome, agent FROM xsell.outcome_kind) x"
 "  WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)"
 " UNION ALL SELECT 'offer', product, 'product', product FROM xsell.offer o"
@@ -61,6 +64,7 @@ static const char *const orphans =
 "  SELECT 'rule' AS what, rule AS name, agent, channel FROM xsell.rule"
 "  UNION ALL SELECT 'cap', cap, agent, channel FROM xsell.cap"
 "  UNION ALL SELECT 'quiet', quiet, agent, channel FROM xsell.quiet"
+"  UNION ALL SELECT 'feed', feed, agent, channel FROM xsell.feed"
 "  UNION ALL SELECT 'override', override, agent, channel FROM xsell.override) x"
 "  WHERE channel IS NOT NULL AND NOT EXISTS (SELECT FROM xsell.channel c WHERE (c.agent, c.channel) = (x.agent, x.channel))"
 " UNION ALL SELECT 'agent', a.agent, 'product attribute', k FROM xsell.agent a, unnest(a.similarity) k"

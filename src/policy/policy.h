@@ -238,6 +238,9 @@ typedef struct XsPolicy
 	int			ngroups;
 	double		half_life;		/* of evidence, in days; 0: none */
 	double		evidence_window;	/* days of evidence that count; 0: all */
+	double		learning_rate;	/* what an observation counts for */
+	int			nteaches;		/* sources of evidence that count */
+	char	  **teaches;
 	double		harm_price;		/* of a harm of 1, in the unit of value */
 	double		harm_rate;		/* believed before evidence */
 	XsExpression *segment;		/* NULL if not given */
@@ -292,6 +295,7 @@ typedef struct XsPolicy
 extern XsPolicy *xs_policy_read(const char *agent, int32 version, Jsonb *definition);
 extern int	xs_policy_offer(const XsPolicy *policy, const char *product);	/* -1: none */
 extern int	xs_policy_channel(const XsPolicy *policy, const char *channel);
+extern bool xs_policy_learns_from(const XsPolicy *policy, const char *source);
 extern int	xs_policy_indicator(const XsPolicy *policy, const char *indicator);
 
 /* layout.c: columns of the feature vector */

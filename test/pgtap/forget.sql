@@ -257,8 +257,7 @@ SELECT cmp_ok(xsell_forget('other', customer_key), '>', 0::bigint, 'a deleted ag
 
 CREATE PROCEDURE keys(type text, key text) LANGUAGE plpgsql AS $$
 BEGIN
-	EXECUTE (SELECT string_agg(format('DROP %s IF EXISTS %s CASCADE', CASE relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, c.oid::regclass), '; ') FROM pg_class c
-		WHERE relnamespace = 'xsell'::regnamespace AND relkind IN ('r', 'p', 'v') AND NOT relispartition AND NOT EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e'));
+	PERFORM xsell_drop_journal();
 	DROP TABLE customer CASCADE;
 	DELETE FROM xsell.agent;
 	PERFORM xsell_create_journal(type::regtype);
