@@ -154,6 +154,15 @@ typedef struct XsLearned
  */
 extern XsLearned xs_learn_online(const XsLearning *learning, int64 decision_id);
 
+/*
+ * learner.c: the learner's row, waited for and held until the transaction ends.
+ * Within SPI.  False: nothing was ever learned, and there is no row; it can be made.
+ */
+extern void xs_exclude_refits(const char *agent);	/* they wait at their end, and are waited for; to be called first */
+extern bool xs_hold_learner(const char *agent, int64 *model_version);
+extern int64 xs_make_learner(const char *agent);
+extern void xs_set_model_version(const char *agent, int64 model_version);
+
 /* Everything up to the horizon, or about max_decisions of it, as xsell_learn does. */
 extern XsLearned xs_learn_in_bulk(const XsLearning *learning, int64 max_decisions);
 

@@ -61,6 +61,9 @@ REVOKE ALL ON FUNCTION
 	@extschema@.xsell_policy_distance,
 	@extschema@.xsell_rebuild_segments,
 	@extschema@.xsell_layout_map,
+	@extschema@.xsell_import_history,
+	@extschema@.xsell_remove_import,
+	@extschema@.xsell_forget,
 	@extschema@.xsell_policy_import,
 	@extschema@.xsell_policy_draft,
 	@extschema@.xsell_policy_publish
@@ -96,6 +99,9 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_policy_distance,
 	@extschema@.xsell_rebuild_segments,
 	@extschema@.xsell_layout_map,
+	@extschema@.xsell_import_history,
+	@extschema@.xsell_remove_import,
+	@extschema@.xsell_forget,
 	@extschema@.xsell_policy_import,
 	@extschema@.xsell_policy_draft,
 	@extschema@.xsell_policy_publish
