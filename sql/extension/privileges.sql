@@ -64,6 +64,7 @@ REVOKE ALL ON FUNCTION
 	@extschema@.xsell_import_history,
 	@extschema@.xsell_remove_import,
 	@extschema@.xsell_forget,
+	@extschema@.xsell_layout_columns,
 	@extschema@.xsell_policy_import,
 	@extschema@.xsell_policy_draft,
 	@extschema@.xsell_policy_publish
@@ -102,7 +103,10 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_import_history,
 	@extschema@.xsell_remove_import,
 	@extschema@.xsell_forget,
+	@extschema@.xsell_layout_columns,
 	@extschema@.xsell_policy_import,
 	@extschema@.xsell_policy_draft,
 	@extschema@.xsell_policy_publish
 	TO @extowner@ WITH GRANT OPTION;
+REVOKE ALL ON PROCEDURE @extschema@.xsell_retrain(text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE @extschema@.xsell_retrain(text, jsonb) TO @extowner@ WITH GRANT OPTION;
