@@ -25,6 +25,9 @@ typedef struct XsOutcomeKind
 	double		reward;
 	double		harm;
 	const char *opt_out;		/* "channel", "all", or NULL */
+	bool		terminal;		/* nothing more is awaited after it */
+	const char *delivery;		/* "delivered", "undelivered", or NULL: it reports none */
+	const char *reverses;		/* the outcome it takes back, or NULL */
 } XsOutcomeKind;
 
 /* A feed of outcomes that says that it is alive. */
@@ -168,6 +171,12 @@ extern XsLearned xs_learn_in_bulk(const XsLearning *learning, int64 max_decision
  * is learning.
  */
 extern void xs_note_failure(const char *agent, const char *failure);
+
+/*
+ * learn_online.c: an outcome was recorded of a decision; false: it is not learned
+ * yet, but with others that this transaction reports, or by another session.
+ */
+extern bool xs_learn_outcome(const XsLearning *learning, int64 decision_id);
 
 /* Errors, with the way out, where the server or the transaction cannot write. */
 extern void xs_check_learns_here(const char *function);

@@ -58,7 +58,7 @@ static XsStatement feeds_of = {
 /* Of a deleted agent: its last ones, its offers may still convert. */
 static XsStatement outcomes_of = {
 	.relation = "policy",
-	.sql = "SELECT o.key, o.value::pg_catalog.float8, k.harm, k.opt_out"
+	.sql = "SELECT o.key, o.value::pg_catalog.float8, k.harm, k.opt_out, k.terminal, k.delivery, k.reverses"
 	"  FROM (SELECT p.definition OPERATOR(pg_catalog.->) 'outcomes' AS outcomes,"
 	"               p.definition OPERATOR(pg_catalog.->) 'kinds' AS kinds"
 	"          FROM xsell.policy p"
@@ -66,7 +66,10 @@ static XsStatement outcomes_of = {
 	"         ORDER BY p.policy_version DESC LIMIT 1) last,"
 	"       pg_catalog.jsonb_each_text(last.outcomes) o"
 	"  LEFT JOIN LATERAL (SELECT (k.value OPERATOR(pg_catalog.->>) 'harm')::pg_catalog.float8 AS harm,"
-	"                            k.value OPERATOR(pg_catalog.->>) 'opt_out' AS opt_out"
+	"                            k.value OPERATOR(pg_catalog.->>) 'opt_out' AS opt_out,"
+	"                            (k.value OPERATOR(pg_catalog.->>) 'terminal')::pg_catalog.bool AS terminal,"
+	"                            k.value OPERATOR(pg_catalog.->>) 'delivery' AS delivery,"
+	"                            k.value OPERATOR(pg_catalog.->>) 'reverses' AS reverses"
 	"          FROM pg_catalog.jsonb_array_elements(last.kinds) k"
 	"         WHERE k.value OPERATOR(pg_catalog.->>) 'outcome' OPERATOR(pg_catalog.=) o.key) k ON true"
 	" ORDER BY 2 DESC, 1",
@@ -91,7 +94,10 @@ static XsStatement agents = {
 	.nargs = 0
 };
 
-static const XsOutcomeKind builtin[] = {{"conversion", .reward = 1}, {"decline", .reward = 0}};
+static const XsOutcomeKind builtin[] = {
+	{"conversion", .reward = 1, .terminal = true},
+	{"decline", .reward = 0, .terminal = true}
+};
 
 static XsLearning **known = NULL;
 static int	nknown = 0;
@@ -154,6 +160,17 @@ read_batch(Datum agent, int32 version)
 	return isnull ? 1 : DatumGetInt64(batch);
 }
 
+/* NULL for NULL. */
+static const char *
+text_column(MemoryContext context, uint64 row, int number)
+{
+	bool		isnull;
+	Datum		value = column(row, number, &isnull);
+
+	return isnull ? NULL : MemoryContextStrdup(context, TextDatumGetCString(value));
+}
+
+/* conversion and decline are terminal whatever else is said of them. */
 static void
 read_outcomes(XsLearning *learning, Datum agent)
 {
@@ -166,27 +183,30 @@ read_outcomes(XsLearning *learning, Datum agent)
 		kinds[nkinds++] = builtin[i];
 	for (uint64 i = 0; i < n; i++)
 	{
-		bool		name_null;
-		bool		reward_null;
-		char	   *name = TextDatumGetCString(column(i, 1, &name_null));
-		Datum		reward = column(i, 2, &reward_null);
-		Datum		harm;
-		Datum		opt_out;
+		const char *name = text_column(learning->context, i, 1);
 		bool		isnull;
+		Datum		reward = column(i, 2, &isnull);
+		Datum		harm;
+		Datum		terminal;
 		int			k = 0;
 
-		if (reward_null)
+		if (isnull)
 			continue;
 		while (k < nkinds && strcmp(kinds[k].outcome, name) != 0)
 			k++;
 		if (k == nkinds)
-			kinds[nkinds++].outcome = MemoryContextStrdup(learning->context, name);
+		{
+			memset(&kinds[k], 0, sizeof(XsOutcomeKind));
+			kinds[nkinds++].outcome = name;
+		}
 		kinds[k].reward = DatumGetFloat8(reward);
 		harm = column(i, 3, &isnull);
 		kinds[k].harm = isnull ? 0 : DatumGetFloat8(harm);
-		opt_out = column(i, 4, &isnull);
-		kinds[k].opt_out = isnull ? NULL
-			: MemoryContextStrdup(learning->context, TextDatumGetCString(opt_out));
+		kinds[k].opt_out = text_column(learning->context, i, 4);
+		terminal = column(i, 5, &isnull);
+		kinds[k].terminal |= !isnull && DatumGetBool(terminal);
+		kinds[k].delivery = text_column(learning->context, i, 6);
+		kinds[k].reverses = text_column(learning->context, i, 7);
 	}
 	learning->noutcomes = nkinds;
 	learning->outcomes = kinds;

@@ -190,6 +190,62 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.outcome.occurred_at IS 'When it happened';
 	COMMENT ON COLUMN xsell.outcome.recorded_by IS 'Session user';
 
+	EXECUTE format($ddl$
+CREATE TABLE xsell.intake (
+	decision_id		bigint,
+	customer_key	%1$s,
+	product			text,
+	agent			text,
+	outcome			text,
+	value			float8,
+	occurred_at		timestamptz,
+	event_id		text,
+	arrived_at		timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	arrived_by		text NOT NULL DEFAULT session_user
+)
+$ddl$, key_type);
+	COMMENT ON TABLE xsell.intake IS 'Outcomes as feeds load them, until xsell_take_in records them';
+	COMMENT ON COLUMN xsell.intake.decision_id IS 'The decision it is about; NULL: the last offer of the product to the customer';
+	COMMENT ON COLUMN xsell.intake.customer_key IS 'Its customer, where there is no decision_id';
+	COMMENT ON COLUMN xsell.intake.product IS 'The product, likewise';
+	COMMENT ON COLUMN xsell.intake.agent IS 'The agent, likewise; NULL: any';
+	COMMENT ON COLUMN xsell.intake.outcome IS 'Kind of outcome';
+	COMMENT ON COLUMN xsell.intake.value IS 'Value in the bank''s own unit; NULL: the decision''s value times the reward';
+	COMMENT ON COLUMN xsell.intake.occurred_at IS 'When it happened; NULL: when it arrived';
+	COMMENT ON COLUMN xsell.intake.event_id IS 'The feed''s own identifier of the event';
+	COMMENT ON COLUMN xsell.intake.arrived_at IS 'When it was loaded';
+	COMMENT ON COLUMN xsell.intake.arrived_by IS 'Session user who loaded it';
+
+	EXECUTE format($ddl$
+CREATE TABLE xsell.dangling (
+	dangling_id		bigint PRIMARY KEY,
+	decision_id		bigint,
+	customer_key	%1$s,
+	agent			text,
+	product			text,
+	outcome			text,
+	value			float8,
+	occurred_at		timestamptz NOT NULL,
+	event_id		text,
+	reason			text NOT NULL,
+	noted_at		timestamptz NOT NULL,
+	noted_by		text NOT NULL
+)
+$ddl$, key_type);
+	COMMENT ON TABLE xsell.dangling IS 'Outcomes that could not be recorded, as they were reported';
+	COMMENT ON COLUMN xsell.dangling.dangling_id IS 'Identifier in time order';
+	COMMENT ON COLUMN xsell.dangling.decision_id IS 'The decision named, if one was';
+	COMMENT ON COLUMN xsell.dangling.customer_key IS 'The customer named, if one was';
+	COMMENT ON COLUMN xsell.dangling.agent IS 'The agent named, if one was';
+	COMMENT ON COLUMN xsell.dangling.product IS 'The product named, if one was';
+	COMMENT ON COLUMN xsell.dangling.outcome IS 'Kind of outcome';
+	COMMENT ON COLUMN xsell.dangling.value IS 'Value, as given';
+	COMMENT ON COLUMN xsell.dangling.occurred_at IS 'When it happened';
+	COMMENT ON COLUMN xsell.dangling.event_id IS 'The feed''s own identifier of the event';
+	COMMENT ON COLUMN xsell.dangling.reason IS 'Why it could not be recorded';
+	COMMENT ON COLUMN xsell.dangling.noted_at IS 'When it was reported';
+	COMMENT ON COLUMN xsell.dangling.noted_by IS 'Session user who reported it';
+
 	EXECUTE $ddl$
 CREATE TABLE xsell.experience (
 	decision_id		bigint NOT NULL,

@@ -2,9 +2,22 @@
  * learning.sql: outcomes and learning.
  */
 
-CREATE FUNCTION @extschema@.xsell_reward(decision_id bigint, outcome text, value float8 DEFAULT NULL, occurred_at timestamptz DEFAULT NULL) RETURNS text
+CREATE FUNCTION @extschema@.xsell_reward(
+	decision_id bigint, outcome text, value float8 DEFAULT NULL, occurred_at timestamptz DEFAULT NULL,
+	event_id text DEFAULT NULL, dangling boolean DEFAULT false) RETURNS text
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'xsell_reward';
-COMMENT ON FUNCTION @extschema@.xsell_reward(bigint, text, float8, timestamptz) IS 'Records an outcome of a decision, and learns from it if the agent learns online; "recorded", or "duplicate" for one that was recorded before';
+COMMENT ON FUNCTION @extschema@.xsell_reward IS 'Records an outcome of a decision, and learns from it if the agent learns online; "recorded", "duplicate" for one that was recorded before, or "dangling" for one that cannot be, if the last argument asks for that in place of an error';
+
+CREATE FUNCTION @extschema@.xsell_reward_customer(
+	customer_key anyelement, product text, outcome text, value float8 DEFAULT NULL, occurred_at timestamptz DEFAULT NULL,
+	event_id text DEFAULT NULL, agent text DEFAULT NULL, dangling boolean DEFAULT false) RETURNS text
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'xsell_reward_customer';
+COMMENT ON FUNCTION @extschema@.xsell_reward_customer IS 'xsell_reward for the last offer of a product to a customer whose observation window had not ended';
+
+CREATE FUNCTION @extschema@.xsell_take_in(max_rows bigint DEFAULT NULL, retry_dangling boolean DEFAULT false,
+		OUT recorded bigint, OUT duplicate bigint, OUT dangling bigint) RETURNS record
+	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'xsell_take_in';
+COMMENT ON FUNCTION @extschema@.xsell_take_in IS 'Records the outcomes in xsell.intake and empties it; what belongs to no decision goes to xsell.dangling';
 
 CREATE FUNCTION @extschema@.xsell_learn(agent text DEFAULT NULL, max_decisions bigint DEFAULT NULL,
 		OUT agent text, OUT decisions bigint, OUT corrections bigint, OUT model_version bigint) RETURNS SETOF record

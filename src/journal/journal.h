@@ -92,8 +92,8 @@ extern SysScanDesc xs_scan_by_key(Relation table, AttrNumber key_column, Snapsho
 extern char *xs_key_text(Datum key);
 extern Datum xs_key_from_text(const char *text);
 
-/* A function's argument as a key: of its type, or of one whose text is that of a key. */
-extern Datum xs_key_argument(FunctionCallInfo fcinfo, int number);
+/* A polymorphic argument as a key; a value of another type is converted by way of its text. */
+extern Datum xs_key_argument(FunctionCallInfo fcinfo, int n);
 
 /* Equal keys have equal hashes. Not stable between versions of PostgreSQL. */
 extern uint64 xs_key_hash(Datum key, uint64 seed);
@@ -110,6 +110,9 @@ typedef struct XsOutcomeSeen
 {
 	int			contact;		/* its index */
 	char	   *outcome;
+	char	   *delivery;		/* "delivered", "undelivered", or NULL: it reports none */
+	char	   *reverses;		/* or NULL */
+	bool		counts;			/* no outcome that counts reverses it */
 	TimestampTz occurred_at;
 	int64		outcome_id;		/* tells when it was recorded */
 } XsOutcomeSeen;

@@ -20,7 +20,7 @@
 
 static XsStatement select_outcomes = {
 	.relation = "outcome",
-	.sql = "SELECT decision_id, outcome, occurred_at, outcome_id FROM xsell.outcome"
+	.sql = "SELECT decision_id, outcome, delivery, reverses, occurred_at, outcome_id FROM xsell.outcome"
 	" WHERE decision_id OPERATOR(pg_catalog.=) ANY ($1) ORDER BY outcome_id",
 	.nargs = 1,
 	.argtypes = {INT8ARRAYOID}
@@ -51,6 +51,16 @@ column(uint64 row, int number)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number, &isnull);
 }
 
+/* NULL for NULL. */
+static char *
+text_column(MemoryContext context, uint64 row, int number)
+{
+	bool		isnull;
+	Datum		value = SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, number, &isnull);
+
+	return isnull ? NULL : MemoryContextStrdup(context, TextDatumGetCString(value));
+}
+
 static int
 index_of(const XsContacts *contacts, int64 decision_id)
 {
@@ -58,6 +68,22 @@ index_of(const XsContacts *contacts, int64 decision_id)
 		if (contacts->decision_id[i] == decision_id)
 			return i;
 	elog(ERROR, "an outcome of another decision was read");
+}
+
+/* An outcome that reverses it takes it back, unless that one was taken back itself. */
+static bool
+is_reversed(const XsContacts *contacts, const XsOutcomeSeen *seen, bool also_reversed)
+{
+	for (int i = 0; i < contacts->noutcomes; i++)
+	{
+		const XsOutcomeSeen *other = &contacts->outcomes[i];
+
+		if (other->contact == seen->contact && other->reverses != NULL &&
+			strcmp(other->reverses, seen->outcome) == 0 &&
+			(also_reversed || !is_reversed(contacts, other, true)))
+			return true;
+	}
+	return false;
 }
 
 void
@@ -78,10 +104,14 @@ xs_contact_outcomes(XsContacts *contacts, XsAccess access)
 		XsOutcomeSeen *seen = &contacts->outcomes[i];
 
 		seen->contact = index_of(contacts, DatumGetInt64(column(i, 1)));
-		seen->outcome = MemoryContextStrdup(caller, TextDatumGetCString(column(i, 2)));
-		seen->occurred_at = DatumGetTimestampTz(column(i, 3));
-		seen->outcome_id = DatumGetInt64(column(i, 4));
+		seen->outcome = text_column(caller, i, 2);
+		seen->delivery = text_column(caller, i, 3);
+		seen->reverses = text_column(caller, i, 4);
+		seen->occurred_at = DatumGetTimestampTz(column(i, 5));
+		seen->outcome_id = DatumGetInt64(column(i, 6));
 	}
+	for (int i = 0; i < contacts->noutcomes; i++)
+		contacts->outcomes[i].counts = !is_reversed(contacts, &contacts->outcomes[i], false);
 	SPI_finish();
 }
 
@@ -140,8 +170,8 @@ xs_consents(Datum customer_key, XsAccess access, XsConsent **consents)
 	*consents = MemoryContextAlloc(caller, sizeof(XsConsent) * Max(n, 1));
 	for (int i = 0; i < n; i++)
 	{
-		(*consents)[i].channel = MemoryContextStrdup(caller, TextDatumGetCString(column(i, 1)));
-		(*consents)[i].purpose = MemoryContextStrdup(caller, TextDatumGetCString(column(i, 2)));
+		(*consents)[i].channel = text_column(caller, i, 1);
+		(*consents)[i].purpose = text_column(caller, i, 2);
 		(*consents)[i].granted = DatumGetBool(column(i, 3));
 	}
 	SPI_finish();

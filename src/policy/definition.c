@@ -202,6 +202,9 @@ read_offers(XsPolicy *policy, JsonbContainer *root)
 		offer->active = xs_json_boolean(objects[i], "active");
 		offer->valid = validity_of(objects[i]);
 		offer->max_share = xs_json_number(objects[i], "max_share", 1);
+		offer->has_window = xs_json_member(objects[i], "observation_window") != NULL;
+		if (offer->has_window)
+			offer->observation_window = xs_json_interval(objects[i], "observation_window");
 		offer->prior_rate = xs_json_number(objects[i], "prior_rate", policy->prior.neutral_rate);
 		offer->prior_strength = xs_json_number(objects[i], "prior_strength", policy->prior.strength);
 		offer->ramp_share = xs_json_number(objects[i], "ramp_share", 1);
@@ -299,6 +302,7 @@ read_channels(XsPolicy *policy, JsonbContainer *root)
 		channel->time_zone = expression_of(policy, objects[i], "time_zone", XS_RESULT_TEXT,
 										   psprintf("time_zone of channel \"%s\"", channel->channel));
 		channel->observation_window = xs_json_interval(objects[i], "observation_window");
+		channel->reports_delivery = xs_json_boolean(objects[i], "reports_delivery");
 	}
 }
 
@@ -495,11 +499,12 @@ read_kinds(XsPolicy *policy, JsonbContainer *root)
 	for (int i = 0; i < policy->nkinds; i++)
 	{
 		XsKind	   *kind = &policy->kinds[i];
+		const char *delivery;
 
 		kind->outcome = xs_json_text(objects[i], "outcome");
 		kind->engagement = xs_json_boolean(objects[i], "engagement");
-		kind->undelivered = xs_json_boolean(objects[i], "undelivered");
-		policy->needs_responses |= kind->undelivered;
+		delivery = xs_json_text(objects[i], "delivery");
+		policy->needs_responses |= delivery != NULL && strcmp(delivery, "undelivered") == 0;
 		harms |= xs_json_number(objects[i], "harm", 0) > 0;
 	}
 	if (!harms)

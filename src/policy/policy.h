@@ -76,6 +76,8 @@ typedef struct XsOffer
 	bool		active;
 	XsValidity	valid;
 	double		max_share;		/* 1: no limit */
+	bool		has_window;		/* else that of the channel holds */
+	Interval	observation_window;
 	double		prior_rate;		/* believed where there is no propensity */
 	double		prior_strength;
 	double		ramp_share;		/* of the decisions at most, at first; 1: no ramp */
@@ -103,6 +105,7 @@ typedef struct XsChannel
 	TimeADT		quiet_until;
 	XsExpression *time_zone;	/* NULL: UTC */
 	Interval	observation_window;
+	bool		reports_delivery;
 } XsChannel;
 
 typedef enum XsFeatureKind
@@ -191,7 +194,6 @@ typedef struct XsKind
 {
 	const char *outcome;
 	bool		engagement;
-	bool		undelivered;
 } XsKind;
 
 /* An indicator's values over time, by when each begins. */

@@ -398,7 +398,7 @@ SELECT is(pg_temp.fails($$DO $do$ BEGIN SET LOCAL transaction_read_only = on; PE
 
 SET LOCAL client_min_messages = warning;
 DO $$ BEGIN EXECUTE 'CREATE ROLE xsell_test_feed'; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
-DO $$ BEGIN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO xsell_test_feed', 'xsell_reward(bigint, text, float8, timestamptz)'::regprocedure); END $$;
+DO $$ BEGIN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO xsell_test_feed', 'xsell_reward(bigint, text, float8, timestamptz, text, boolean)'::regprocedure); END $$;
 CREATE TEMP TABLE fed AS SELECT pg_temp.id('2026-06-22 00:00+00', 4) AS id;
 GRANT SELECT ON fed TO xsell_test_feed;
 SET LOCAL ROLE xsell_test_feed;
