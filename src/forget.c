@@ -185,7 +185,13 @@ static Reduction cleanings[] = {
 #define BY_CUSTOMER "t.customer_key {=} $2 AND t.agent OPERATOR(pg_catalog.=) $1"
 #define BY_DECISION "t.decision_id OPERATOR(pg_catalog.=) ANY ($3)"
 
+/* What came in for the customer and names no agent is not kept either. */
+#define BY_EITHER \
+	BY_DECISION " OR (t.customer_key {=} $2 AND (t.agent IS NULL OR t.agent OPERATOR(pg_catalog.=) $1))"
+
 static XsStatement deletions[] = {
+	DELETION("intake", BY_EITHER),
+	DELETION("dangling", BY_EITHER),
 	DELETION("request", BY_CUSTOMER),
 	DELETION("outcome", BY_CUSTOMER),
 	DELETION("late", BY_DECISION),

@@ -319,7 +319,7 @@ read_offer(FunctionCallInfo fcinfo, Offer *offer)
 	offer->reward = PG_GETARG_FLOAT8(REWARD);
 	offer->decided_at = PG_GETARG_TIMESTAMPTZ(DECIDED_AT);
 	offer->has_probability = !PG_ARGISNULL(PROBABILITY);
-	offer->probability = offer->has_probability ? PG_GETARG_FLOAT8(PROBABILITY) : 0;
+	offer->probability = offer->has_probability ? PG_GETARG_FLOAT8(PROBABILITY) : NAN;
 	offer->weight = PG_GETARG_FLOAT8(WEIGHT);
 	offer->max_weight = PG_GETARG_FLOAT8(MAX_WEIGHT);
 	check_numbers(offer);

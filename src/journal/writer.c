@@ -136,7 +136,6 @@ static void
 check_decision(const XsDecision *decision)
 {
 	bool		offer = decision->product != NULL;
-	bool		imported = is_imported(decision);
 	const char *wrong = NULL;
 
 	if (!is_one_of(decision->cohort, "agent", "control", "imported", "imported"))

@@ -150,6 +150,9 @@ BEGIN
 	PERFORM xsell_learn();
 	others := (SELECT string_agg(e::text, '' ORDER BY e.product, e.bucket) FROM xsell.evidence e WHERE agent = 'other');
 	version := (SELECT model_version FROM xsell.learner WHERE agent = 'bank');
+	INSERT INTO xsell.intake (customer_key, product, outcome) VALUES (customer, 'card', 'conversion');
+	INSERT INTO xsell.intake (decision_id, outcome) VALUES (ids[1], 'conversion');
+	INSERT INTO xsell.dangling (dangling_id, customer_key, agent, occurred_at, reason, noted_at, noted_by) VALUES (ids[1], customer, 'bank', now(), 'test', now(), 'test');
 	expected := evidence_without(customer);
 	refitted := refits_without(customer);
 	INSERT INTO result SELECT seed, customer, 'there is something to forget', cardinality(ids) > 0 AND evidence() <> expected;
