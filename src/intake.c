@@ -22,6 +22,7 @@
 #include "journal/journal.h"
 #include "learn.h"
 #include "reward.h"
+#include "settings.h"
 
 #define BATCH 10000
 #define PROGRESS_STEP 1000000
@@ -43,15 +44,15 @@ enum
 	REPORTED_BY
 };
 
-/* $1 after this place, $2 rows: the next of the table */
+/* $1 after this place, $2 rows: the next of the table; $3 the simulated time, if it is */
 static XsStatement take_rows = {
 	.relation = "intake",
 	.sql = "DELETE FROM xsell.intake x WHERE x.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
 	"   SELECT i.ctid FROM xsell.intake i WHERE i.ctid OPERATOR(pg_catalog.>) $1 LIMIT $2 FOR UPDATE SKIP LOCKED))"
 	" RETURNING x.ctid, x.decision_id, x.customer_key, x.product, x.agent, x.outcome, x.value,"
-	" COALESCE(x.occurred_at, x.arrived_at), x.event_id, x.arrived_by",
-	.nargs = 2,
-	.argtypes = {TIDOID, INT8OID}
+	" COALESCE(x.occurred_at, CASE WHEN $3 IS NULL THEN x.arrived_at ELSE $3 END), x.event_id, x.arrived_by",
+	.nargs = 3,
+	.argtypes = {TIDOID, INT8OID, TIMESTAMPTZOID}
 };
 
 /* $1 after this dangling_id, $2 rows */
@@ -182,14 +183,15 @@ tell_progress(Intake *intake)
 static int64
 take_batch(Intake *intake, ItemPointer place, int64 n)
 {
-	Datum		values[] = {PointerGetDatum(place), Int64GetDatum(n)};
+	Datum		values[] = {PointerGetDatum(place), Int64GetDatum(n), TimestampTzGetDatum(xs_now())};
+	const char *nulls = xs_clock_is_simulated() ? "   " : "  n";
 	uint64		taken;
 	SPITupleTable *rows;
 	uint64	   *order;
 	bool		isnull;
 
 	SPI_connect();
-	taken = xs_execute(&take_rows, values, NULL, XS_WRITE, 0);
+	taken = xs_execute(&take_rows, values, nulls, XS_WRITE, 0);
 	rows = SPI_tuptable;
 	order = in_order(rows, taken);
 	for (uint64 i = 0; i < taken; i++)

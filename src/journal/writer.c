@@ -146,7 +146,7 @@ check_decision(const XsDecision *decision)
 		wrong = "channel";
 	else if (offer && !is_probability(decision))
 		wrong = "probability";
-	else if (offer && !imported && !isfinite(decision->expected))
+	else if (offer && !is_imported(decision) && !isfinite(decision->expected))
 		wrong = "expected";
 	else if (offer && !isfinite(decision->linear_predictor))
 		wrong = "linear_predictor";
