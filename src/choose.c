@@ -400,8 +400,8 @@ static Datum
 decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 {
 	TupleDesc	desc;
-	Datum		values[23];
-	bool		nulls[23] = {false};
+	Datum		values[26];
+	bool		nulls[26] = {false};
 	bool		offer = d->product != NULL;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -415,24 +415,27 @@ decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 	values[5] = d->channel != NULL ? CStringGetTextDatum(d->channel) : (Datum) 0;
 	values[6] = Float8GetDatum(d->probability);
 	values[7] = Float8GetDatum(d->expected);
-	values[8] = CStringGetTextDatum(d->mode);
-	values[9] = CStringGetTextDatum(d->reason);
-	values[10] = Int32GetDatum(d->policy_version);
-	values[11] = Int64GetDatum(d->model_version);
-	values[12] = Int32GetDatum(d->encoding);
-	values[13] = Float8GetDatum(d->linear_predictor);
-	values[15] = xs_candidates_pack(d->ncandidates, d->candidates);
-	put_arrays(d, &values[14], &values[16], &values[17], &values[19]);
-	values[18] = d->segment == NULL ? (Datum) 0 : CStringGetTextDatum(d->segment);
-	values[20] = d->noverrides == 0 ? (Datum) 0 : xs_array_of_texts(d->noverrides, d->overrides);
-	values[21] = JsonbPGetDatum(d->reads);
-	values[22] = d->request_key == NULL ? (Datum) 0 : CStringGetTextDatum(d->request_key);
-	nulls[4] = nulls[6] = nulls[7] = nulls[13] = nulls[14] = nulls[16] = nulls[17] = nulls[19] = !offer;
+	values[8] = Float4GetDatum(d->value);
+	values[9] = Float4GetDatum(d->cost);
+	values[10] = BoolGetDatum(d->awaits_delivery);
+	values[11] = CStringGetTextDatum(d->mode);
+	values[12] = CStringGetTextDatum(d->reason);
+	values[13] = Int32GetDatum(d->policy_version);
+	values[14] = Int64GetDatum(d->model_version);
+	values[15] = Int32GetDatum(d->encoding);
+	values[16] = Float8GetDatum(d->linear_predictor);
+	values[18] = xs_candidates_pack(d->ncandidates, d->candidates);
+	put_arrays(d, &values[17], &values[19], &values[20], &values[22]);
+	values[21] = d->segment == NULL ? (Datum) 0 : CStringGetTextDatum(d->segment);
+	values[23] = d->noverrides == 0 ? (Datum) 0 : xs_array_of_texts(d->noverrides, d->overrides);
+	values[24] = JsonbPGetDatum(d->reads);
+	values[25] = d->request_key == NULL ? (Datum) 0 : CStringGetTextDatum(d->request_key);
+	nulls[4] = nulls[6] = nulls[7] = nulls[8] = nulls[9] = nulls[16] = nulls[17] = nulls[19] = nulls[20] = nulls[22] = !offer;
 	nulls[5] = d->channel == NULL;
-	nulls[18] = d->segment == NULL;
-	nulls[20] = d->noverrides == 0;
-	nulls[21] = d->reads == NULL;
-	nulls[22] = d->request_key == NULL;
+	nulls[21] = d->segment == NULL;
+	nulls[23] = d->noverrides == 0;
+	nulls[24] = d->reads == NULL;
+	nulls[25] = d->request_key == NULL;
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 

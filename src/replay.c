@@ -297,6 +297,9 @@ differs(const XsPolicy *policy, const XsDecision *logged, const XsDecision *agai
 		features_differ(policy, logged, again, out) ||
 		numbers_differ("probability", logged->probability, again->probability, out) ||
 		numbers_differ("expected", logged->expected, again->expected, out) ||
+		numbers_differ("value", logged->value, again->value, out) ||
+		numbers_differ("cost", logged->cost, again->cost, out) ||
+		numbers_differ("awaits_delivery", logged->awaits_delivery, again->awaits_delivery, out) ||
 		texts_differ("mode", logged->mode, again->mode, out) ||
 		texts_differ("reason", logged->reason, again->reason, out) ||
 		numbers_differ("linear_predictor", logged->linear_predictor, again->linear_predictor, out) ||

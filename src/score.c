@@ -387,6 +387,9 @@ fill_offer(const Basis *b, const XsCandidate *candidates, const Scores *s, int k
 	d->channel = XS_ARM_CHANNEL(b->policy, c->arm)->channel;
 	d->probability = s->q[k];
 	d->expected = expected_reward(&s->arms[k]);
+	d->value = c->value;
+	d->cost = c->cost;
+	d->awaits_delivery = XS_ARM_CHANNEL(b->policy, c->arm)->reports_delivery;
 	d->linear_predictor = s->arms[k].prediction.mean;
 	d->dim = b->policy->dim;
 	d->features = x;

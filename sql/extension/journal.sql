@@ -190,6 +190,62 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.outcome.occurred_at IS 'When it happened';
 	COMMENT ON COLUMN xsell.outcome.recorded_by IS 'Session user';
 
+	EXECUTE format($ddl$
+CREATE TABLE xsell.intake (
+	decision_id		bigint,
+	customer_key	%1$s,
+	product			text,
+	agent			text,
+	outcome			text,
+	value			float8,
+	occurred_at		timestamptz,
+	event_id		text,
+	arrived_at		timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	arrived_by		text NOT NULL DEFAULT session_user
+)
+$ddl$, key_type);
+	COMMENT ON TABLE xsell.intake IS 'Outcomes as feeds load them, until xsell_take_in records them';
+	COMMENT ON COLUMN xsell.intake.decision_id IS 'The decision it is about; NULL: the last offer of the product to the customer';
+	COMMENT ON COLUMN xsell.intake.customer_key IS 'Its customer, where there is no decision_id';
+	COMMENT ON COLUMN xsell.intake.product IS 'The product, likewise';
+	COMMENT ON COLUMN xsell.intake.agent IS 'The agent, likewise; NULL: any';
+	COMMENT ON COLUMN xsell.intake.outcome IS 'Kind of outcome';
+	COMMENT ON COLUMN xsell.intake.value IS 'Value in the bank''s own unit; NULL: the decision''s value times the reward';
+	COMMENT ON COLUMN xsell.intake.occurred_at IS 'When it happened; NULL: when it arrived';
+	COMMENT ON COLUMN xsell.intake.event_id IS 'The feed''s own identifier of the event';
+	COMMENT ON COLUMN xsell.intake.arrived_at IS 'When it was loaded';
+	COMMENT ON COLUMN xsell.intake.arrived_by IS 'Session user who loaded it';
+
+	EXECUTE format($ddl$
+CREATE TABLE xsell.dangling (
+	dangling_id		bigint PRIMARY KEY,
+	decision_id		bigint,
+	customer_key	%1$s,
+	agent			text,
+	product			text,
+	outcome			text,
+	value			float8,
+	occurred_at		timestamptz NOT NULL,
+	event_id		text,
+	reason			text NOT NULL,
+	noted_at		timestamptz NOT NULL,
+	noted_by		text NOT NULL
+)
+$ddl$, key_type);
+	COMMENT ON TABLE xsell.dangling IS 'Outcomes that could not be recorded, as they were reported';
+	COMMENT ON COLUMN xsell.dangling.dangling_id IS 'Identifier in time order';
+	COMMENT ON COLUMN xsell.dangling.decision_id IS 'The decision named, if one was';
+	COMMENT ON COLUMN xsell.dangling.customer_key IS 'The customer named, if one was';
+	COMMENT ON COLUMN xsell.dangling.agent IS 'The agent named, if one was';
+	COMMENT ON COLUMN xsell.dangling.product IS 'The product named, if one was';
+	COMMENT ON COLUMN xsell.dangling.outcome IS 'Kind of outcome';
+	COMMENT ON COLUMN xsell.dangling.value IS 'Value, as given';
+	COMMENT ON COLUMN xsell.dangling.occurred_at IS 'When it happened';
+	COMMENT ON COLUMN xsell.dangling.event_id IS 'The feed''s own identifier of the event';
+	COMMENT ON COLUMN xsell.dangling.reason IS 'Why it could not be recorded';
+	COMMENT ON COLUMN xsell.dangling.noted_at IS 'When it was reported';
+	COMMENT ON COLUMN xsell.dangling.noted_by IS 'Session user who reported it';
+
 	EXECUTE $ddl$
 CREATE TABLE xsell.experience (
 	decision_id		bigint NOT NULL,
@@ -201,6 +257,7 @@ CREATE TABLE xsell.experience (
 	previous_weight	float8,
 	previous		float8,
 	previous_harm	float8,
+	learned_at		timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (decision_id, model_version)
 )
 $ddl$;
@@ -214,6 +271,7 @@ $ddl$;
 	COMMENT ON COLUMN xsell.experience.reward IS 'Reward that counts from this version on';
 	COMMENT ON COLUMN xsell.experience.harm IS 'Harm that counts from this version on';
 	COMMENT ON COLUMN xsell.experience.previous IS 'Reward that counted before and was taken back; NULL: the decision was new';
+	COMMENT ON COLUMN xsell.experience.learned_at IS 'Time of the transaction that learned it, by the server''s clock';
 	COMMENT ON COLUMN xsell.experience.previous_harm IS 'Harm that counted before and was taken back; NULL: the decision was new';
 
 	EXECUTE $ddl$
@@ -222,12 +280,13 @@ CREATE TABLE xsell.evidence (
 	product			text NOT NULL,
 	encoding		integer NOT NULL,
 	bucket			date NOT NULL,
+	source			text NOT NULL,
 	model_version	bigint NOT NULL,
 	beta			@extschema@.xsell_beta NOT NULL,
 	glm				@extschema@.xsell_glm NOT NULL,
 	score			@extschema@.xsell_score NOT NULL,
 	harm			@extschema@.xsell_beta NOT NULL,
-	PRIMARY KEY (agent, product, encoding, bucket)
+	PRIMARY KEY (agent, product, encoding, bucket, source)
 ) WITH (toast_tuple_target = 8160)
 $ddl$;
 	-- A state that changes with every lesson is kept in its row, as it is: to
@@ -238,6 +297,7 @@ $ddl$;
 	COMMENT ON COLUMN xsell.evidence.product IS 'The product offered';
 	COMMENT ON COLUMN xsell.evidence.encoding IS 'Layout of the features summed: decision.encoding';
 	COMMENT ON COLUMN xsell.evidence.bucket IS 'Monday, UTC, of the week of the decisions';
+	COMMENT ON COLUMN xsell.evidence.source IS 'Which decisions taught it: agent or control (the cohort), imported, simulated (made under a simulated clock); xsell.agent.teaches says which count';
 	COMMENT ON COLUMN xsell.evidence.model_version IS 'Version that changed it last';
 	COMMENT ON COLUMN xsell.evidence.beta IS 'Sums without features';
 	COMMENT ON COLUMN xsell.evidence.glm IS 'Sums over the features';
@@ -250,9 +310,10 @@ CREATE TABLE xsell.segment_evidence (
 	product			text NOT NULL,
 	segment			text NOT NULL,
 	bucket			date NOT NULL,
+	source			text NOT NULL,
 	model_version	bigint NOT NULL,
 	beta			@extschema@.xsell_beta NOT NULL,
-	PRIMARY KEY (agent, product, segment, bucket)
+	PRIMARY KEY (agent, product, segment, bucket, source)
 )
 $ddl$;
 	COMMENT ON TABLE xsell.segment_evidence IS 'Exact sums of rewards by segment, of decisions that logged one, by week of the decision';
@@ -260,6 +321,7 @@ $ddl$;
 	COMMENT ON COLUMN xsell.segment_evidence.product IS 'The product offered';
 	COMMENT ON COLUMN xsell.segment_evidence.segment IS 'The customers'' segment: decision.segment';
 	COMMENT ON COLUMN xsell.segment_evidence.bucket IS 'Monday, UTC, of the week of the decisions';
+	COMMENT ON COLUMN xsell.segment_evidence.source IS 'Which decisions taught it: see xsell.evidence';
 	COMMENT ON COLUMN xsell.segment_evidence.model_version IS 'Version that changed it last';
 	COMMENT ON COLUMN xsell.segment_evidence.beta IS 'Sums of their rewards';
 
@@ -271,7 +333,9 @@ CREATE TABLE xsell.learner (
 	outcomes_to		bigint NOT NULL DEFAULT 0,
 	fence_xid		xid8,
 	fence_id		bigint,
-	learned_at		timestamptz
+	learned_at		timestamptz,
+	failed_at		timestamptz,
+	failure			text
 )
 $ddl$;
 	COMMENT ON TABLE xsell.learner IS 'Progress of each agent''s learner; its row is locked while learning';
@@ -282,6 +346,8 @@ $ddl$;
 	COMMENT ON COLUMN xsell.learner.fence_xid IS 'Once no older transaction runs, all decisions below fence_id are known';
 	COMMENT ON COLUMN xsell.learner.fence_id IS 'See fence_xid';
 	COMMENT ON COLUMN xsell.learner.learned_at IS 'When the evidence changed last';
+	COMMENT ON COLUMN xsell.learner.failed_at IS 'When learning in the background failed last; NULL: it has succeeded since';
+	COMMENT ON COLUMN xsell.learner.failure IS 'The error message of that';
 
 	EXECUTE $ddl$
 CREATE TABLE xsell.late (
@@ -292,6 +358,34 @@ $ddl$;
 	COMMENT ON TABLE xsell.late IS 'Decisions recorded out of order, to be learned by id';
 	COMMENT ON COLUMN xsell.late.decision_id IS 'The decision';
 	COMMENT ON COLUMN xsell.late.agent IS 'Its agent';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.held (
+	agent			text NOT NULL,
+	decision_id		bigint NOT NULL,
+	channel			text NOT NULL,
+	PRIMARY KEY (agent, decision_id)
+)
+$ddl$;
+	COMMENT ON TABLE xsell.held IS 'Decisions of channels whose outcome feed is silent: learned once it is heard again';
+	COMMENT ON COLUMN xsell.held.agent IS 'Its agent';
+	COMMENT ON COLUMN xsell.held.decision_id IS 'The decision';
+	COMMENT ON COLUMN xsell.held.channel IS 'Its channel';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.heartbeat (
+	agent			text NOT NULL,
+	feed			text NOT NULL,
+	beat_at			timestamptz NOT NULL,
+	noted_at		timestamptz NOT NULL,
+	PRIMARY KEY (agent, feed)
+)
+$ddl$;
+	COMMENT ON TABLE xsell.heartbeat IS 'When outcome feeds were last known to be complete: see xsell_heartbeat';
+	COMMENT ON COLUMN xsell.heartbeat.agent IS 'The agent';
+	COMMENT ON COLUMN xsell.heartbeat.feed IS 'The feed: xsell.feed';
+	COMMENT ON COLUMN xsell.heartbeat.beat_at IS 'All outcomes that happened until then have been delivered';
+	COMMENT ON COLUMN xsell.heartbeat.noted_at IS 'When it was said';
 
 	EXECUTE $ddl$
 CREATE TABLE xsell.refit (
@@ -346,9 +440,10 @@ CREATE TABLE xsell.refit_evidence (
 	product			text NOT NULL,
 	encoding		integer NOT NULL,
 	bucket			date NOT NULL,
+	source			text NOT NULL,
 	before			@extschema@.xsell_glm,
 	after			@extschema@.xsell_glm,
-	PRIMARY KEY (agent, refit, product, encoding, bucket)
+	PRIMARY KEY (agent, refit, product, encoding, bucket, source)
 )
 $ddl$;
 	EXECUTE 'ALTER TABLE xsell.refit_evidence ALTER COLUMN before SET STORAGE EXTERNAL, ALTER COLUMN after SET STORAGE EXTERNAL';
@@ -358,6 +453,7 @@ $ddl$;
 	COMMENT ON COLUMN xsell.refit_evidence.product IS 'The product offered';
 	COMMENT ON COLUMN xsell.refit_evidence.encoding IS 'Layout of the features summed';
 	COMMENT ON COLUMN xsell.refit_evidence.bucket IS 'Monday, UTC, of the week of the decisions';
+	COMMENT ON COLUMN xsell.refit_evidence.source IS 'Which decisions taught it: see xsell.evidence';
 	COMMENT ON COLUMN xsell.refit_evidence.before IS 'xsell.evidence.glm when the refit was made';
 	COMMENT ON COLUMN xsell.refit_evidence.after IS 'The same decisions, linearised anew, in the refit''s layout';
 
@@ -436,6 +532,27 @@ $ddl$, key_type);
 END
 $create$;
 COMMENT ON FUNCTION @extschema@.xsell_create_journal(regtype) IS 'Creates the journal''s tables for customer keys of this type; they belong to the caller';
+
+CREATE FUNCTION @extschema@.xsell_drop_journal() RETURNS void
+	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $drop$
+DECLARE
+	views text;
+	tables text;
+BEGIN
+	SELECT string_agg(c.oid::regclass::text, ', ') FILTER (WHERE c.relkind = 'v'),
+		   string_agg(c.oid::regclass::text, ', ') FILTER (WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition)
+	  INTO views, tables
+	  FROM pg_class c
+	 WHERE c.relnamespace = 'xsell'::regnamespace
+	   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e');
+	IF tables IS NULL THEN
+		RAISE EXCEPTION 'the xsell journal does not exist' USING ERRCODE = 'undefined_table';
+	END IF;
+	EXECUTE 'DROP VIEW ' || views;
+	EXECUTE 'DROP TABLE ' || tables;
+END
+$drop$;
+COMMENT ON FUNCTION @extschema@.xsell_drop_journal() IS 'Drops what is in schema xsell besides the extension: the journal, with all decisions, outcomes and evidence, for ever';
 
 CREATE FUNCTION @extschema@.xsell_create_partition(starts timestamptz, ends timestamptz) RETURNS regclass
 	LANGUAGE plpgsql VOLATILE PARALLEL UNSAFE SET search_path = pg_catalog, pg_temp AS $create$

@@ -16,4 +16,4 @@ COMMENT ON FUNCTION @extschema@.xsell_remap(@extschema@.xsell_glm, integer[]) IS
 
 CREATE FUNCTION @extschema@.xsell_dot(features real[], coefficients float8[]) RETURNS float8
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_dot';
-COMMENT ON FUNCTION @extschema@.xsell_dot(real[], float8[]) IS 'The linear predictor: the sum of features times coefficients, in the order of columns, as models compute it';
+COMMENT ON FUNCTION @extschema@.xsell_dot(real[], float8[]) IS 'The linear predictor: the sum of features times coefficients, even columns (from 0) and odd ones apart, as models compute it';

@@ -51,7 +51,11 @@ CREATE TABLE xsell.agent (
 	evidence_window	interval CHECK (evidence_window > '0 seconds' AND evidence_window <= '1000 years'),
 	harm_rate		float8 NOT NULL DEFAULT 0.005 CHECK (harm_rate > 0 AND harm_rate < 1),
 	harm_price		float8 NOT NULL DEFAULT 1 CHECK (harm_price BETWEEN 0 AND 1e9),
-	learning		text NOT NULL DEFAULT 'online' CHECK (learning IN ('online', 'deferred', 'off')),
+	learning		text NOT NULL DEFAULT 'online' CHECK (learning IN ('online', 'deferred', 'background', 'hold')),
+	learning_rate	float8 NOT NULL DEFAULT 1 CHECK (learning_rate > 0 AND learning_rate <= 1),
+	learning_batch	integer NOT NULL DEFAULT 1 CHECK (learning_batch >= 1),
+	teaches			text[] NOT NULL DEFAULT '{agent,control,imported,simulated}'
+		CHECK (teaches <@ '{agent,control,imported,simulated}' AND cardinality(teaches) > 0),
 	control_share	float8 NOT NULL DEFAULT 0 CHECK (control_share BETWEEN 0 AND 1),
 	routing			text,
 	fallback		text,
@@ -89,7 +93,10 @@ COMMENT ON COLUMN xsell.agent.half_life IS 'Evidence of this age counts half; NU
 COMMENT ON COLUMN xsell.agent.evidence_window IS 'Only evidence of this time counts; NULL: all. Nothing is lost: it can be changed back';
 COMMENT ON COLUMN xsell.agent.harm_rate IS 'Harm per decision believed of an offer without evidence';
 COMMENT ON COLUMN xsell.agent.harm_price IS 'What a harm of 1 costs, in the unit of value';
-COMMENT ON COLUMN xsell.agent.learning IS 'online: xsell_reward learns at once; deferred: xsell_learn() does; off: nothing learns';
+COMMENT ON COLUMN xsell.agent.learning IS 'online: xsell_reward learns at once; deferred: xsell_learn() does; background: a background worker does; hold: nothing learns, what is recorded is learned later';
+COMMENT ON COLUMN xsell.agent.learning_rate IS 'What a learned decision counts for, in observations: below 1, say in a pilot, models move more slowly. Nothing is lost: it can be changed back';
+COMMENT ON COLUMN xsell.agent.learning_batch IS 'The learner waits until so many decisions and outcomes are to be learned';
+COMMENT ON COLUMN xsell.agent.teaches IS 'Whose decisions models are made from: agent and control (the cohorts), imported, simulated (made under a simulated clock). Nothing is lost: it can be changed back';
 COMMENT ON COLUMN xsell.agent.control_share IS 'Share of customers, by a stable hash of the key, whose offers are drawn uniformly';
 COMMENT ON COLUMN xsell.agent.routing IS 'Text expression: the channel that the customer prefers, used where a call names none; where it yields NULL, no channel is. NULL: the default channels of the call''s mode, else the agent chooses';
 COMMENT ON COLUMN xsell.agent.fallback IS 'Text expression: the product to offer when nothing else is allowed, or while the agent is paused, if rules, consent and caps allow it';
@@ -272,6 +279,17 @@ COMMENT ON COLUMN xsell.override.reason IS 'Why, for the record';
 COMMENT ON COLUMN xsell.override.author IS 'Who, for the record';
 COMMENT ON COLUMN xsell.override.expires IS 'It ends by itself';
 
+CREATE TABLE xsell.feed (
+	agent			text NOT NULL,
+	feed			text NOT NULL CHECK (feed <> '' AND octet_length(feed) <= 200),
+	channel			text,
+	longest_silence	interval NOT NULL CHECK (longest_silence > '0 seconds' AND longest_silence <= '100 years'),
+	PRIMARY KEY (agent, feed)
+);
+COMMENT ON TABLE xsell.feed IS 'Feeds of outcomes that say that they are alive, by xsell_heartbeat: what a silent one would have reported is not taken for a no';
+COMMENT ON COLUMN xsell.feed.channel IS 'The channel whose outcomes it brings; NULL: all';
+COMMENT ON COLUMN xsell.feed.longest_silence IS 'After so long without a heartbeat it is silent: offers made since the last one are held back from learning until it is heard again';
+
 CREATE TABLE xsell.market (
 	indicator	text NOT NULL CHECK (indicator <> '' AND octet_length(indicator) <= 200),
 	since		timestamptz NOT NULL,
@@ -399,6 +417,8 @@ CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.ove
 	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
 CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.market
 	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.feed
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
 CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.outcome_kind
 	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
 
@@ -415,4 +435,5 @@ SELECT pg_catalog.pg_extension_config_dump('xsell.override', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.market', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.row_history', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.outcome_kind', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.feed', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.policy', '');

@@ -19,6 +19,7 @@ ALTER TABLE xsell.cooldown OWNER TO @extowner@;
 ALTER TABLE xsell.override OWNER TO @extowner@;
 ALTER TABLE xsell.market OWNER TO @extowner@;
 ALTER TABLE xsell.outcome_kind OWNER TO @extowner@;
+ALTER TABLE xsell.feed OWNER TO @extowner@;
 ALTER TABLE xsell.row_history OWNER TO @extowner@;
 ALTER FUNCTION xsell.note_change() OWNER TO @extowner@;
 REVOKE ALL ON FUNCTION xsell.note_change() FROM PUBLIC;
@@ -31,6 +32,7 @@ ALTER VIEW xsell.policy_history OWNER TO @extowner@;
 -- everyone's.
 REVOKE ALL ON FUNCTION
 	@extschema@.xsell_create_journal,
+	@extschema@.xsell_drop_journal,
 	@extschema@.xsell_create_partition,
 	@extschema@.xsell_choose,
 	@extschema@.xsell_record,
@@ -41,7 +43,13 @@ REVOKE ALL ON FUNCTION
 	@extschema@.xsell_replay,
 	@extschema@.xsell_explain,
 	@extschema@.xsell_reward,
+	@extschema@.xsell_reward_customer,
+	@extschema@.xsell_take_in,
 	@extschema@.xsell_learn,
+	@extschema@.xsell_heartbeat,
+	@extschema@.xsell_worker_start,
+	@extschema@.xsell_worker_stop,
+	@extschema@.xsell_worker,
 	@extschema@.xsell_rebuild_evidence,
 	@extschema@.xsell_models,
 	@extschema@.xsell_model_coefficients,
@@ -59,6 +67,7 @@ REVOKE ALL ON FUNCTION
 	FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_create_journal,
+	@extschema@.xsell_drop_journal,
 	@extschema@.xsell_create_partition,
 	@extschema@.xsell_choose,
 	@extschema@.xsell_record,
@@ -69,7 +78,13 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_replay,
 	@extschema@.xsell_explain,
 	@extschema@.xsell_reward,
+	@extschema@.xsell_reward_customer,
+	@extschema@.xsell_take_in,
 	@extschema@.xsell_learn,
+	@extschema@.xsell_heartbeat,
+	@extschema@.xsell_worker_start,
+	@extschema@.xsell_worker_stop,
+	@extschema@.xsell_worker,
 	@extschema@.xsell_rebuild_evidence,
 	@extschema@.xsell_models,
 	@extschema@.xsell_model_coefficients,

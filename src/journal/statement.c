@@ -74,8 +74,8 @@ xs_journal_key_type(void)
 	return column_type("decision", "customer_key");
 }
 
-static Oid
-owner_of(Oid relid)
+Oid
+xs_journal_owner(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Oid			owner;
@@ -244,7 +244,7 @@ xs_execute(XsStatement *statement, const Datum *values, const char *nulls,
 
 	/* no PG_TRY: the end of the (sub)transaction restores the user, too */
 	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner_of(relid),
+	SetUserIdAndSecContext(xs_journal_owner(relid),
 						   context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 
 	if (statement->plan == NULL || statement->planned_for != relid ||

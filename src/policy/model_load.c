@@ -39,7 +39,7 @@ static XsStatement changed_products = {
 /* $2 products, $3 with glm */
 static XsStatement evidence = {
 	.relation = "evidence",
-	.sql = "SELECT e.product, e.encoding, e.bucket, e.beta, CASE WHEN $3 THEN e.glm END, e.score, e.harm"
+	.sql = "SELECT e.product, e.encoding, e.bucket, e.beta, CASE WHEN $3 THEN e.glm END, e.score, e.harm, e.source"
 	"  FROM xsell.evidence e WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.product OPERATOR(pg_catalog.=) ANY ($2)",
 	.nargs = 3,
 	.argtypes = {TEXTOID, TEXTARRAYOID, BOOLOID}
@@ -47,7 +47,7 @@ static XsStatement evidence = {
 
 static XsStatement segments = {
 	.relation = "segment_evidence",
-	.sql = "SELECT s.product, s.segment, s.bucket, s.beta"
+	.sql = "SELECT s.product, s.segment, s.bucket, s.beta, s.source"
 	"  FROM xsell.segment_evidence s WHERE s.agent OPERATOR(pg_catalog.=) $1 AND s.product OPERATOR(pg_catalog.=) ANY ($2)",
 	.nargs = 2,
 	.argtypes = {TEXTOID, TEXTARRAYOID}
@@ -70,7 +70,7 @@ static XsStatement promoted = {
 
 static XsStatement refitted = {
 	.relation = "refit_evidence",
-	.sql = "SELECT r.product, r.encoding, r.bucket, r.before, r.after"
+	.sql = "SELECT r.product, r.encoding, r.bucket, r.before, r.after, r.source"
 	"  FROM xsell.refit_evidence r"
 	" WHERE r.agent OPERATOR(pg_catalog.=) $1 AND r.refit OPERATOR(pg_catalog.=) $2"
 	"   AND r.product OPERATOR(pg_catalog.=) ANY ($3)",
@@ -144,6 +144,7 @@ add_evidence(XsModel *model, Datum products)
 		row.glm = isnull ? NULL : xs_glm_detoast(glm);
 		row.score = xs_score_arg(column(i, 6, &isnull));
 		row.harm = xs_beta_arg(column(i, 7, &isnull));
+		row.source = TextDatumGetCString(column(i, 8, &isnull));
 		xs_model_add(model, &row, +1);
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(row_context);
@@ -167,6 +168,7 @@ add_segments(XsModel *model, Datum products)
 		row.segment = TextDatumGetCString(column(i, 2, &isnull));
 		row.bucket = DatumGetDateADT(column(i, 3, &isnull));
 		row.beta = xs_beta_arg(column(i, 4, &isnull));
+		row.source = TextDatumGetCString(column(i, 5, &isnull));
 		xs_model_add_segment(model, &row);
 	}
 }
@@ -222,6 +224,7 @@ add_refit(XsModel *model, int64 refit, Datum products)
 		row.product = TextDatumGetCString(column(i, 1, &isnull));
 		row.encoding = DatumGetInt32(column(i, 2, &isnull));
 		row.bucket = DatumGetDateADT(column(i, 3, &isnull));
+		row.source = TextDatumGetCString(column(i, 6, &isnull));
 		for (int side = 4; side <= 5; side++)
 		{
 			Datum		state = column(i, side, &isnull);
