@@ -38,7 +38,7 @@ comma = ,
 
 # The script
 script_parts = $(wildcard $(patsubst %,sql/extension/%.sql, \
-	prologue types policy journal views api learning worker layout refit document propose privileges))
+	prologue types policy journal views api learning worker import layout refit retrain document propose privileges))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 DATA = $(wildcard sql/extension/$(EXTENSION)--*--*.sql)
 
@@ -92,6 +92,8 @@ demo:
 	@demo/run
 bench:
 	@bench/run
+	@bench/rewards
 	@bench/policy
 	@bench/regret/run
+	@bench/delay/run
 .PHONY: $(throw_away)

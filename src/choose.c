@@ -383,6 +383,53 @@ xs_choose(const XsCall *call, const XsChoice *choice, const XsHistory *history, 
 		d->reason = XS_REASON_PAUSED;
 }
 
+/* ---- the past ---- */
+
+static void
+evaluate_past(const XsChoice *choice, XsCandidate *candidate, float4 *shared, XsDecision *d)
+{
+	const XsPolicy *policy = choice->agent->policy;
+	const XsOffer *offer = XS_ARM_OFFER(policy, candidate->arm);
+
+	candidate->propensity = xs_propensity_of(choice->program, offer, candidate->arm / policy->nchannels,
+											 candidate->arm % policy->nchannels);
+	encode_tail(policy, choice->program, candidate, palloc0(sizeof(float4) * policy->dim));
+	xs_encode(choice->program, policy, 0, 0, false, shared);
+	d->segment = evaluate_segment(policy, choice->program);
+}
+
+void
+xs_choose_past(const XsChoice *choice, int offer, int channel, XsDecision *d)
+{
+	const XsPolicy *policy = choice->agent->policy;
+	XsCandidate *candidate = palloc0(sizeof(XsCandidate));
+	float4	   *shared = palloc0(sizeof(float4) * policy->dim);
+
+	memset(d, 0, sizeof(XsDecision));
+	candidate->arm = (uint16) (offer * policy->nchannels + channel);
+	candidate->value = 1;
+	d->customer_key = choice->customer_key;
+	d->agent = policy->agent;
+	d->policy_version = policy->version;
+	d->model_version = choice->agent->model_version;
+	d->encoding = policy->encoding;
+	d->ncandidates = 1;
+	d->candidates = candidate;
+	if (choice->number != choices)
+		refuse_nested();
+	choosing = true;
+	PG_TRY();
+	{
+		evaluate_past(choice, candidate, shared, d);
+	}
+	PG_FINALLY();
+	{
+		choosing = false;
+	}
+	PG_END_TRY();
+	xs_score_past(policy, choice->agent->model, shared, candidate, d);
+}
+
 /* ---- SQL ---- */
 
 /* What only an offer has: features, what they contributed, forecasts. */

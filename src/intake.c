@@ -5,7 +5,7 @@
  * Rows are taken in the order of the table, a batch at a time, those skipped that
  * another session takes.  Each is received as xsell_reward receives it; what
  * belongs to no decision goes to xsell.dangling, and any other error undoes the
- * call, so that nothing is lost.  Agents that learn online learn once per batch.
+ * call, so that nothing is lost.
  */
 #include "postgres.h"
 
@@ -19,7 +19,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-#include "compat.h"
 #include "journal/journal.h"
 #include "learn.h"
 #include "reward.h"
@@ -27,7 +26,6 @@
 
 #define BATCH 10000
 #define PROGRESS_STEP 1000000
-#define LEARNED_AT_ONCE 256		/* outcomes, by one step of xs_learn_online */
 
 PG_FUNCTION_INFO_V1(xsell_take_in);
 
@@ -46,15 +44,15 @@ enum
 	REPORTED_BY
 };
 
-/* $1 after this place, $2 rows: the next of the table */
+/* $1 after this place, $2 rows: the next of the table; $3 the simulated time, if it is */
 static XsStatement take_rows = {
 	.relation = "intake",
 	.sql = "DELETE FROM xsell.intake x WHERE x.ctid OPERATOR(pg_catalog.=) ANY (ARRAY("
 	"   SELECT i.ctid FROM xsell.intake i WHERE i.ctid OPERATOR(pg_catalog.>) $1 LIMIT $2 FOR UPDATE SKIP LOCKED))"
 	" RETURNING x.ctid, x.decision_id, x.customer_key, x.product, x.agent, x.outcome, x.value,"
-	" COALESCE(x.occurred_at, x.arrived_at), x.event_id, x.arrived_by",
-	.nargs = 2,
-	.argtypes = {TIDOID, INT8OID}
+	" COALESCE(x.occurred_at, CASE WHEN $3 IS NULL THEN x.arrived_at ELSE $3 END), x.event_id, x.arrived_by",
+	.nargs = 3,
+	.argtypes = {TIDOID, INT8OID, TIMESTAMPTZOID}
 };
 
 /* $1 after this dangling_id, $2 rows */
@@ -74,19 +72,10 @@ static XsStatement delete_dangling = {
 	.argtypes = {INT8OID}
 };
 
-/* An agent that has outcomes of this batch to learn. */
-typedef struct Learns
-{
-	char	   *agent;
-	int64		outcomes;
-} Learns;
-
 typedef struct Intake
 {
 	int64		counts[3];		/* by XsReceipt */
 	int64		told;
-	int			nlearns;
-	Learns	   *learns;
 	MemoryContext row;			/* reset for each */
 } Intake;
 
@@ -156,53 +145,6 @@ in_order(const SPITupleTable *rows, uint64 n)
 	return order;
 }
 
-/* ---- learning ---- */
-
-static void
-note_learns(Intake *intake, const char *agent)
-{
-	int			i = 0;
-
-	while (i < intake->nlearns && strcmp(intake->learns[i].agent, agent) != 0)
-		i++;
-	if (i == intake->nlearns)
-	{
-		intake->learns = intake->nlearns == 0 ? palloc(sizeof(Learns))
-			: repalloc(intake->learns, sizeof(Learns) * (intake->nlearns + 1));
-		intake->learns[intake->nlearns++] = (Learns) {pstrdup(agent), 0};
-	}
-	intake->learns[i].outcomes++;
-}
-
-/*
- * Ids of the present millisecond are not settled yet: let it pass.  What other
- * transactions hold back is learned later, by whoever learns next.
- */
-static void
-await_next_millisecond(void)
-{
-	TimestampTz start = GetCurrentTimestamp();
-
-	while (!xs_clock_is_simulated() && GetCurrentTimestamp() / 1000 == start / 1000)
-		pg_usleep(1000 - start % 1000);
-}
-
-static void
-learn_batch(Intake *intake)
-{
-	if (intake->nlearns > 0)
-		await_next_millisecond();
-	for (int i = 0; i < intake->nlearns; i++)
-	{
-		const XsLearning *learning = xs_learning(intake->learns[i].agent);
-
-		for (int64 n = 0; n <= intake->learns[i].outcomes; n += LEARNED_AT_ONCE)
-			if (xs_learn_online(learning, 0).aside)
-				break;			/* who learns will find them */
-	}
-	intake->nlearns = 0;
-}
-
 /* ---- batches ---- */
 
 static XsReceipt
@@ -211,14 +153,11 @@ receive_row(Intake *intake, const SPITupleTable *rows, uint64 i, XsIfRefused if_
 	MemoryContext batch = MemoryContextSwitchTo(intake->row);
 	XsReport	report;
 	XsReceipt	receipt;
-	char	   *learns;
 
 	CHECK_FOR_INTERRUPTS();
 	read_report(rows, i, &report);
-	receipt = xs_receive(&report, if_refused, false, &learns);
+	receipt = xs_receive(&report, if_refused);
 	MemoryContextSwitchTo(batch);
-	if (learns != NULL)
-		note_learns(intake, learns);
 	MemoryContextReset(intake->row);
 	intake->counts[receipt]++;
 	return receipt;
@@ -244,14 +183,15 @@ tell_progress(Intake *intake)
 static int64
 take_batch(Intake *intake, ItemPointer place, int64 n)
 {
-	Datum		values[] = {PointerGetDatum(place), Int64GetDatum(n)};
+	Datum		values[] = {PointerGetDatum(place), Int64GetDatum(n), TimestampTzGetDatum(xs_now())};
+	const char *nulls = xs_clock_is_simulated() ? "   " : "  n";
 	uint64		taken;
 	SPITupleTable *rows;
 	uint64	   *order;
 	bool		isnull;
 
 	SPI_connect();
-	taken = xs_execute(&take_rows, values, NULL, XS_WRITE, 0);
+	taken = xs_execute(&take_rows, values, nulls, XS_WRITE, 0);
 	rows = SPI_tuptable;
 	order = in_order(rows, taken);
 	for (uint64 i = 0; i < taken; i++)
@@ -263,7 +203,6 @@ take_batch(Intake *intake, ItemPointer place, int64 n)
 	}
 	for (uint64 i = 0; i < taken; i++)
 		(void) receive_row(intake, rows, order[i], XS_NOTE_DANGLING);
-	learn_batch(intake);
 	SPI_finish();
 	tell_progress(intake);
 	return (int64) taken;
@@ -289,7 +228,6 @@ retry_batch(Intake *intake, int64 *last, int64 n)
 		if (receive_row(intake, rows, i, XS_LEAVE) != XS_DANGLING)
 			(void) xs_execute(&delete_dangling, &id, NULL, XS_WRITE, 0);
 	}
-	learn_batch(intake);
 	SPI_finish();
 	tell_progress(intake);
 	return (int64) found;

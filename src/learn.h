@@ -154,6 +154,15 @@ typedef struct XsLearned
  */
 extern XsLearned xs_learn_online(const XsLearning *learning, int64 decision_id);
 
+/*
+ * learner.c: the learner's row, waited for and held until the transaction ends.
+ * Within SPI.  False: nothing was ever learned, and there is no row; it can be made.
+ */
+extern void xs_exclude_refits(const char *agent);	/* they wait at their end, and are waited for; to be called first */
+extern bool xs_hold_learner(const char *agent, int64 *model_version);
+extern int64 xs_make_learner(const char *agent);
+extern void xs_set_model_version(const char *agent, int64 model_version);
+
 /* Everything up to the horizon, or about max_decisions of it, as xsell_learn does. */
 extern XsLearned xs_learn_in_bulk(const XsLearning *learning, int64 max_decisions);
 
@@ -162,6 +171,12 @@ extern XsLearned xs_learn_in_bulk(const XsLearning *learning, int64 max_decision
  * is learning.
  */
 extern void xs_note_failure(const char *agent, const char *failure);
+
+/*
+ * learn_online.c: an outcome was recorded of a decision; false: it is not learned
+ * yet, but with others that this transaction reports, or by another session.
+ */
+extern bool xs_learn_outcome(const XsLearning *learning, int64 decision_id);
 
 /* Errors, with the way out, where the server or the transaction cannot write. */
 extern void xs_check_learns_here(const char *function);

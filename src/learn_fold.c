@@ -100,6 +100,10 @@ static XsStatement take_late = {
 	"EXISTS (SELECT FROM ROWS FROM (pg_catalog.unnest(" channels "), pg_catalog.unnest(" ids ")) s (channel, since)" \
 	" WHERE (s.channel IS NULL OR s.channel OPERATOR(pg_catalog.=) d.channel) AND d.decision_id OPERATOR(pg_catalog.>) s.since)"
 
+/* Of those whose feed would report: history is imported with its outcome. */
+#define AWAITED(channels, ids) \
+	"(d.cohort OPERATOR(pg_catalog.<>) 'imported' AND " SILENT(channels, ids) ")"
+
 /* Common to all: what evidence needs of a decision. */
 #define OBSERVED \
 	"d.decision_id, d.product, d.encoding, d.segment, d.features, d.linear_predictor," \
@@ -178,14 +182,14 @@ static const char fold_text[] =
 
 /*
  * $4 after, $5 last id.  A decision that has outcomes already is learned with
- * what they say.
+ * what they say, which is looked up: sums of the range's outcomes, joined, were
+ * gone through once per decision where tables had no statistics yet.
  */
 static const char range_text[] =
 "SELECT " OBSERVED ", " TAUGHT
 "  FROM xsell.decision d"
-"  LEFT JOIN (SELECT o.decision_id, " COUNTS " FROM xsell.outcome o"
-"              WHERE o.decision_id OPERATOR(pg_catalog.>) $4 AND o.decision_id OPERATOR(pg_catalog.<=) $5 AND " STANDS
-"              GROUP BY o.decision_id) o ON o.decision_id OPERATOR(pg_catalog.=) d.decision_id"
+"  LEFT JOIN LATERAL (SELECT " COUNTS " FROM xsell.outcome o"
+"              WHERE o.decision_id OPERATOR(pg_catalog.=) d.decision_id AND " STANDS ") o ON true"
 " WHERE d.decision_id OPERATOR(pg_catalog.>) $4 AND d.decision_id OPERATOR(pg_catalog.<=) $5"
 "   AND d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL";
 
@@ -200,7 +204,7 @@ static const char late_text[] =
 "   AND NOT EXISTS (SELECT FROM xsell.experience e WHERE e.decision_id OPERATOR(pg_catalog.=) d.decision_id)";
 
 /* Behind either where feeds are silent: $6 their channels, NULL for all, $7 the last ids before their silence. */
-static const char heard_text[] = " AND NOT " SILENT("$6", "$7");
+static const char heard_text[] = " AND NOT " AWAITED("$6", "$7");
 
 /*
  * Decisions whose lesson is not the one that counts any more.  What they taught is
@@ -285,7 +289,7 @@ static XsStatement hold_range = {
 	.sql = "INSERT INTO xsell.held (agent, decision_id, channel)"
 	" SELECT d.agent, d.decision_id, d.channel FROM xsell.decision d"
 	"  WHERE d.decision_id OPERATOR(pg_catalog.>) $2 AND d.decision_id OPERATOR(pg_catalog.<=) $3"
-	"    AND d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL AND " SILENT("$4", "$5"),
+	"    AND d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL AND " AWAITED("$4", "$5"),
 	.nargs = 5,
 	.argtypes = {TEXTOID, INT8OID, INT8OID, TEXTARRAYOID, INT8ARRAYOID}
 };
@@ -296,7 +300,7 @@ static XsStatement hold_late = {
 	.sql = "INSERT INTO xsell.held (agent, decision_id, channel)"
 	" SELECT d.agent, d.decision_id, d.channel FROM xsell.decision d"
 	"  WHERE d.decision_id OPERATOR(pg_catalog.=) ANY ($2)"
-	"    AND d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL AND " SILENT("$3", "$4")
+	"    AND d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL AND " AWAITED("$3", "$4")
 	"    AND NOT EXISTS (SELECT FROM xsell.experience e WHERE e.decision_id OPERATOR(pg_catalog.=) d.decision_id)"
 	" ON CONFLICT DO NOTHING",
 	.nargs = 4,

@@ -133,6 +133,22 @@ static XsStatement save_after = {
 	.argtypes = {TEXTOID, INT8OID, TEXTOID, INT4OID, DATEOID, XS_GLM_TYPE, TEXTOID}
 };
 
+/* Who takes evidence away that a refit was made from has the lock alone (learner.c). */
+static XsStatement share_lock = {
+	.relation = "refit",
+	.sql = "SELECT pg_catalog.pg_advisory_xact_lock_shared(2020893807, pg_catalog.hashtext($1))",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+static XsStatement taken_away = {
+	.relation = "forgotten",
+	.sql = "SELECT FROM xsell.forgotten f WHERE f.agent OPERATOR(pg_catalog.=) $1 AND f.model_version OPERATOR(pg_catalog.>) $2"
+	" UNION ALL SELECT FROM xsell.import i WHERE i.agent OPERATOR(pg_catalog.=) $1 AND i.removed_in OPERATOR(pg_catalog.>) $2",
+	.nargs = 2,
+	.argtypes = {TEXTOID, INT8OID}
+};
+
 static XsStatement note_refit = {
 	.relation = "refit",
 	.sql = "INSERT INTO xsell.refit (agent, refit, model_version, policy_version, encoding, since, decisions, passes,"
@@ -629,6 +645,19 @@ run(Refit *refit)
 }
 
 static void
+check_base(const Refit *refit)
+{
+	Datum		values[] = {refit->agent, Int64GetDatum(refit->model_version)};
+
+	xs_execute(&share_lock, values, NULL, XS_WRITE, 0);
+	if (xs_execute(&taken_away, values, NULL, XS_READ_NEWEST, 1) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("agent \"%s\" forgot a customer, or lost an import, while it was refitted", refit->policy->agent),
+				 errhint("Call xsell_refit again.")));
+}
+
+static void
 end(const Refit *refit)
 {
 	Datum		values[] = {
@@ -639,6 +668,7 @@ end(const Refit *refit)
 	};
 	char		nulls[] = "           ";
 
+	check_base(refit);
 	if (refit->since == NO_WEEK)
 		nulls[5] = 'n';
 	xs_execute(&note_refit, values, nulls, XS_WRITE, 0);

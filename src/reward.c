@@ -23,7 +23,6 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/timestamp.h"
 
 #include "journal/journal.h"
@@ -273,7 +272,7 @@ withdraw_consent(const Outcome *outcome)
 }
 
 static void
-learn_outcome(const Outcome *outcome, int64 outcome_id, bool learn)
+learn(const Outcome *outcome, int64 outcome_id)
 {
 	Datum		values[] = {
 		Int64GetDatum(outcome->decision_id),
@@ -281,8 +280,8 @@ learn_outcome(const Outcome *outcome, int64 outcome_id, bool learn)
 		Int64GetDatum(outcome_id)
 	};
 
-	if (learn && outcome->learning->mode == XS_LEARN_ONLINE &&
-		!xs_learn_online(outcome->learning, outcome->decision_id).aside)
+	if (outcome->learning->mode == XS_LEARN_ONLINE &&
+		xs_learn_outcome(outcome->learning, outcome->decision_id))
 		return;
 	(void) xs_execute(&insert_late, values, NULL, XS_WRITE, 0);
 }
@@ -307,7 +306,7 @@ find_offer(Outcome *outcome, XsRefusal *refusal)
 }
 
 static XsReceipt
-receive(Outcome *outcome, bool learn, XsRefusal *refusal)
+receive(Outcome *outcome, XsRefusal *refusal)
 {
 	int64		outcome_id;
 
@@ -323,7 +322,7 @@ receive(Outcome *outcome, bool learn, XsRefusal *refusal)
 	}
 	if (outcome->kind->opt_out != NULL)
 		withdraw_consent(outcome);
-	learn_outcome(outcome, outcome_id, learn);
+	learn(outcome, outcome_id);
 	return XS_RECORDED;
 }
 
@@ -338,22 +337,18 @@ raise_refusal(const XsRefusal *refusal)
 }
 
 XsReceipt
-xs_receive(const XsReport *report, XsIfRefused if_refused, bool learn, char **learns)
+xs_receive(const XsReport *report, XsIfRefused if_refused)
 {
-	MemoryContext caller = CurrentMemoryContext;
 	Outcome		outcome = {.report = report};
 	XsRefusal	refusal = {0};
 	XsReceipt	receipt;
 
 	SPI_connect();
-	receipt = receive(&outcome, learn, &refusal);
+	receipt = receive(&outcome, &refusal);
 	if (receipt == XS_DANGLING && if_refused == XS_RAISE)
 		raise_refusal(&refusal);
 	if (receipt == XS_DANGLING && if_refused == XS_NOTE_DANGLING)
 		xs_note_dangling(report, refusal.message);
-	if (learns != NULL)
-		*learns = receipt == XS_RECORDED && outcome.learning->mode == XS_LEARN_ONLINE
-			? MemoryContextStrdup(caller, outcome.agent) : NULL;
 	SPI_finish();
 	return receipt;
 }
@@ -377,7 +372,7 @@ reward(FunctionCallInfo fcinfo, XsReport *report, int value, bool dangling)
 	report->occurred_at = PG_ARGISNULL(value + 1) ? xs_now() : PG_GETARG_TIMESTAMPTZ(value + 1);
 	report->event_id = text_argument(fcinfo, value + 2);
 	report->reported_by = GetUserNameFromId(GetSessionUserId(), false);
-	return CStringGetTextDatum(words[xs_receive(report, dangling ? XS_NOTE_DANGLING : XS_RAISE, true, NULL)]);
+	return CStringGetTextDatum(words[xs_receive(report, dangling ? XS_NOTE_DANGLING : XS_RAISE)]);
 }
 
 /*

@@ -52,11 +52,9 @@ typedef enum XsIfRefused
 
 /*
  * reward.c: checks a report and records it.  Everything that can be wrong is
- * found before anything is written.  Without learn, the caller has the agent
- * learn later; its name is returned where an outcome was recorded and it learns
- * online, else NULL.
+ * found before anything is written.
  */
-extern XsReceipt xs_receive(const XsReport *report, XsIfRefused if_refused, bool learn, char **learns);
+extern XsReceipt xs_receive(const XsReport *report, XsIfRefused if_refused);
 
 /*
  * attribution.c: the decision that an outcome of a customer and product belongs

@@ -1,9 +1,10 @@
 /*
  * worker.c: the background worker that learns for the agents of one database.
  *
- * It goes in rounds, and naps between them.  A round gives each agent whose
- * learning is 'background' one bounded step, in a transaction of its own, and is
- * followed by the next at once if any agent has more to learn.  Between
+ * It goes in rounds, and naps between them.  A round takes in what xsell.intake
+ * holds and gives each agent whose learning is 'background' one step, each bounded
+ * and in a transaction of its own, and is followed by the next at once if there is
+ * more to do.  Between
  * transactions it holds nothing but the lock that makes it the only worker of
  * its database (worker_control.c), so it is in nobody's way: the extension can
  * be dropped and created again beneath it.
@@ -50,10 +51,11 @@
 #include "compat.h"
 #include "journal/journal.h"
 #include "learn.h"
+#include "reward.h"
 #include "settings.h"
 #include "worker.h"
 
-#define STEP 10000				/* decisions of one agent in one transaction */
+#define STEP 10000				/* decisions of one agent, or outcomes, in one transaction */
 #define MAX_PAUSE 60			/* seconds, after an agent has failed again and again */
 
 extern PGDLLEXPORT void xsell_worker_main(Datum argument);
@@ -61,7 +63,7 @@ extern PGDLLEXPORT void xsell_worker_main(Datum argument);
 /* What a round does in a transaction of its own, and how that went so far. */
 typedef struct Task
 {
-	const char *agent;			/* NULL: the round's beginning */
+	const char *agent;			/* NULL: nobody's in particular */
 	void		(*work) (struct Task *task);
 	bool		more;			/* set by work: there is more to do at once */
 	char	   *failure;		/* of the last try; NULL: it went well */
@@ -172,6 +174,15 @@ learn(Task *task)
 }
 
 static void
+take_in(Task *task)
+{
+	if (!hold_extension() || !has_journal())
+		return;
+	become_owner();
+	task->more = xs_take_in(STEP) >= STEP;
+}
+
+static void
 note_failure(Task *task)
 {
 	if (!hold_extension() || !has_journal())
@@ -191,6 +202,8 @@ tell_context(void *argument)
 
 	if (task->agent != NULL)
 		errcontext("learning agent \"%s\" in the background", task->agent);
+	else if (task->work == take_in)
+		errcontext("taking in outcomes in the background");
 }
 
 /* Ends what has failed; the error is logged if asked for. Its message, allocated. */
@@ -297,8 +310,13 @@ task_of(const char *agent)
 static bool
 round_of_steps(void)
 {
-	bool		more = false;
+	static Task intake = {.work = take_in};
+	bool		more;
 
+	if (!found.journal)
+		return false;
+	(void) perform(&intake);
+	more = intake.more;
 	for (uint64 i = 0; i < found.nagents && !ShutdownRequestPending; i++)
 	{
 		Task	   *task = task_of(found.agents[i]);

@@ -120,11 +120,11 @@ CREATE TABLE xsell.decision (
 ) PARTITION BY RANGE (decision_id)
 $ddl$, key_type);
 	EXECUTE 'CREATE TABLE xsell.decision_default PARTITION OF xsell.decision DEFAULT';
-	COMMENT ON TABLE xsell.decision IS 'Decision log: one row per decision, "no offer" included; append-only';
+	COMMENT ON TABLE xsell.decision IS 'Decision log: one row per decision, "no offer" included; append-only, but for customers who are forgotten and the weight of imports that are removed';
 	COMMENT ON COLUMN xsell.decision.decision_id IS 'Identifier in time order; xsell_decided_at tells when';
 	COMMENT ON COLUMN xsell.decision.customer_key IS 'Whom it was made for';
 	COMMENT ON COLUMN xsell.decision.agent IS 'The agent that made it';
-	COMMENT ON COLUMN xsell.decision.cohort IS 'agent: its strategy drew; control: the draw was uniform';
+	COMMENT ON COLUMN xsell.decision.cohort IS 'agent: its strategy drew; control: the draw was uniform; imported: it was made elsewhere, before';
 	COMMENT ON COLUMN xsell.decision.product IS 'The product offered; NULL: no offer';
 	COMMENT ON COLUMN xsell.decision.channel IS 'How the offer reaches the customer; without an offer, the channel asked for, if any';
 	COMMENT ON COLUMN xsell.decision.probability IS 'Chance with which the arm was drawn';
@@ -133,8 +133,8 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.decision.cost IS 'What making the offer costs, by the offer''s cost expression';
 	COMMENT ON COLUMN xsell.decision.weight IS 'Observations that the decision counts for when it is learned; NULL: 1';
 	COMMENT ON COLUMN xsell.decision.awaits_delivery IS 'The channel reports deliveries: nothing is learned before the offer has reached the customer';
-	COMMENT ON COLUMN xsell.decision.mode IS 'exploit, explore, control, fallback, or none: no offer';
-	COMMENT ON COLUMN xsell.decision.reason IS 'Why it came out like this';
+	COMMENT ON COLUMN xsell.decision.mode IS 'exploit, explore, control, fallback, imported, or none: no offer';
+	COMMENT ON COLUMN xsell.decision.reason IS 'Why it came out like this; of an imported one, the import';
 	COMMENT ON COLUMN xsell.decision.policy_version IS 'Version of xsell.policy it was made under';
 	COMMENT ON COLUMN xsell.decision.model_version IS 'Version of the evidence it was made with';
 	COMMENT ON COLUMN xsell.decision.encoding IS 'Policy version that introduced the layout of the features';
@@ -527,6 +527,56 @@ $ddl$, key_type);
 	COMMENT ON COLUMN xsell.request.agent IS 'The agent asked';
 	COMMENT ON COLUMN xsell.request.request_key IS 'The caller''s key';
 	COMMENT ON COLUMN xsell.request.decision_id IS 'The decision it was answered with';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.import (
+	agent			text NOT NULL,
+	import			text NOT NULL,
+	first_week		date NOT NULL,
+	last_week		date NOT NULL,
+	imported_in		xid8 NOT NULL,
+	imported_at		timestamptz NOT NULL,
+	imported_by		text NOT NULL,
+	removed_at		timestamptz,
+	removed_by		text,
+	removed			bigint,
+	learned_in		bigint,
+	removed_in		bigint,
+	PRIMARY KEY (agent, import)
+)
+$ddl$;
+	COMMENT ON TABLE xsell.import IS 'Imports of history: their decisions are those of cohort imported that have the import''s name as reason';
+	COMMENT ON COLUMN xsell.import.agent IS 'The agent';
+	COMMENT ON COLUMN xsell.import.import IS 'Its name';
+	COMMENT ON COLUMN xsell.import.first_week IS 'Monday, UTC, of the week of its earliest decision';
+	COMMENT ON COLUMN xsell.import.last_week IS 'Monday, UTC, of the week of its latest decision';
+	COMMENT ON COLUMN xsell.import.imported_in IS 'The transaction that made it: no other can add to it';
+	COMMENT ON COLUMN xsell.import.imported_at IS 'When';
+	COMMENT ON COLUMN xsell.import.imported_by IS 'Session user';
+	COMMENT ON COLUMN xsell.import.removed_at IS 'When it was removed: it teaches nothing any more; NULL: it was not';
+	COMMENT ON COLUMN xsell.import.removed_by IS 'Session user';
+	COMMENT ON COLUMN xsell.import.removed IS 'Decisions that it was then';
+	COMMENT ON COLUMN xsell.import.learned_in IS 'First model version that had learned from it, once it is removed; NULL: none had';
+	COMMENT ON COLUMN xsell.import.removed_in IS 'First model version without it: refits of versions from learned_in up to before it are void';
+
+	EXECUTE $ddl$
+CREATE TABLE xsell.forgotten (
+	agent			text NOT NULL,
+	model_version	bigint NOT NULL,
+	first_version	bigint,
+	decisions		bigint NOT NULL,
+	forgotten_at	timestamptz NOT NULL,
+	forgotten_by	text NOT NULL,
+	PRIMARY KEY (agent, model_version)
+)
+$ddl$;
+	COMMENT ON TABLE xsell.forgotten IS 'That customers were forgotten, but not who; append-only';
+	COMMENT ON COLUMN xsell.forgotten.agent IS 'The agent';
+	COMMENT ON COLUMN xsell.forgotten.model_version IS 'First version of the evidence without the customer';
+	COMMENT ON COLUMN xsell.forgotten.first_version IS 'First version that had learned from the customer: decisions from there up to before model_version cannot be replayed any more; NULL: none had';
+	COMMENT ON COLUMN xsell.forgotten.decisions IS 'Decisions that went';
+	COMMENT ON COLUMN xsell.forgotten.forgotten_at IS 'When';
+	COMMENT ON COLUMN xsell.forgotten.forgotten_by IS 'Session user';
 
 	PERFORM xsell.create_views();
 END

@@ -6,6 +6,10 @@ CREATE FUNCTION @extschema@.xsell_layout_map(agent text, from_encoding integer, 
 	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_layout_map';
 COMMENT ON FUNCTION @extschema@.xsell_layout_map(text, integer, integer, text) IS 'Which columns of one encoding are which of another, for a product''s decisions: for xsell_remap';
 
+CREATE FUNCTION @extschema@.xsell_layout_columns(agent text, encoding integer) RETURNS text[]
+	LANGUAGE C STABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_layout_columns';
+COMMENT ON FUNCTION @extschema@.xsell_layout_columns(text, integer) IS 'Names of an encoding''s columns, in the order of decision.features; see view xsell.training_feature';
+
 CREATE FUNCTION @extschema@.xsell_remap(features real[], map integer[]) RETURNS real[]
 	LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'xsell_remap_features';
 COMMENT ON FUNCTION @extschema@.xsell_remap(real[], integer[]) IS 'A decision''s features as they would have been under another encoding';

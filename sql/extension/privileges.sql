@@ -61,6 +61,10 @@ REVOKE ALL ON FUNCTION
 	@extschema@.xsell_policy_distance,
 	@extschema@.xsell_rebuild_segments,
 	@extschema@.xsell_layout_map,
+	@extschema@.xsell_import_history,
+	@extschema@.xsell_remove_import,
+	@extschema@.xsell_forget,
+	@extschema@.xsell_layout_columns,
 	@extschema@.xsell_policy_import,
 	@extschema@.xsell_policy_draft,
 	@extschema@.xsell_policy_publish
@@ -96,7 +100,13 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_policy_distance,
 	@extschema@.xsell_rebuild_segments,
 	@extschema@.xsell_layout_map,
+	@extschema@.xsell_import_history,
+	@extschema@.xsell_remove_import,
+	@extschema@.xsell_forget,
+	@extschema@.xsell_layout_columns,
 	@extschema@.xsell_policy_import,
 	@extschema@.xsell_policy_draft,
 	@extschema@.xsell_policy_publish
 	TO @extowner@ WITH GRANT OPTION;
+REVOKE ALL ON PROCEDURE @extschema@.xsell_retrain(text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE @extschema@.xsell_retrain(text, jsonb) TO @extowner@ WITH GRANT OPTION;

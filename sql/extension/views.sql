@@ -222,6 +222,68 @@ $ddl$, rights);
 	COMMENT ON COLUMN xsell.forecast.brier IS 'Mean squared error: less is better';
 	COMMENT ON COLUMN xsell.forecast.gain IS 'Log loss saved in all against the plain rate, on the same decisions; above 0 it forecasts better';
 
+	/* ---- training data ---- */
+
+	EXECUTE format($ddl$
+CREATE VIEW xsell.training_feature %s AS
+SELECT p.agent, p.policy_version AS encoding, c.place::integer AS place, c.feature
+FROM xsell.policy p
+CROSS JOIN LATERAL unnest(@extschema@.xsell_layout_columns(p.agent, p.policy_version)) WITH ORDINALITY c (feature, place)
+WHERE (p.definition #>> '{layout,encoding}')::integer = p.policy_version
+$ddl$, rights);
+	COMMENT ON VIEW xsell.training_feature IS 'What the elements of xsell.training.features are, by encoding';
+	COMMENT ON COLUMN xsell.training_feature.agent IS 'The agent';
+	COMMENT ON COLUMN xsell.training_feature.encoding IS 'Layout of the features: xsell.training.encoding';
+	COMMENT ON COLUMN xsell.training_feature.place IS 'Which element, from 1';
+	COMMENT ON COLUMN xsell.training_feature.feature IS 'Name: intercept, a feature, FEATURE = LEVEL, FEATURE is null, or propensity';
+
+	/*
+	 * GROUP BY in the subqueries: windows are read from each policy version once, and a
+	 * query that does not ask for next_decision_id is spared the join.
+	 */
+	EXECUTE format($ddl$
+CREATE VIEW xsell.training %s AS
+SELECT d.decision_id, d.agent, d.customer_key, @extschema@.xsell_decided_at(d.decision_id) AS decided_at, d.cohort,
+	CASE WHEN d.cohort = 'imported' THEN 'imported' WHEN (d.decision_id >> 9) & 8191 = 0 THEN 'simulated' ELSE d.cohort END AS source,
+	d.product, d.channel, d.probability, d.encoding, d.features, d.forecasts[1] AS prior, d.segment, e.weight, e.reward, e.harm, d.value, d.cost,
+	CASE WHEN t.now >= t.window_ends AND NOT EXISTS (SELECT FROM xsell.feed f
+			LEFT JOIN xsell.heartbeat h ON h.agent = f.agent AND h.feed = f.feed
+			WHERE f.agent = d.agent AND (f.channel IS NULL OR f.channel = d.channel) AND (h.beat_at >= t.window_ends) IS NOT TRUE)
+		OR EXISTS (SELECT FROM xsell.outcome o WHERE o.decision_id = d.decision_id AND o.terminal
+			AND NOT EXISTS (SELECT FROM xsell.outcome r WHERE r.decision_id = o.decision_id AND r.reverses = o.outcome
+				AND NOT EXISTS (SELECT FROM xsell.outcome q WHERE q.decision_id = r.decision_id AND q.reverses = r.outcome)))
+		THEN 'final' ELSE 'provisional' END AS status,
+	e.model_version AS learned_in, n.next_decision_id
+FROM xsell.experience e
+JOIN xsell.decision d ON d.decision_id = e.decision_id
+LEFT JOIN (SELECT p.agent, p.policy_version, jsonb_object_agg(c->>'channel', c->'observation_window') AS channels,
+		(SELECT jsonb_object_agg(o->>'product', o->'observation_window') FROM jsonb_array_elements(p.definition->'offers') o) AS offers
+	FROM xsell.policy p, jsonb_array_elements(p.definition->'channels') c GROUP BY p.agent, p.policy_version) w
+  ON w.agent = d.agent AND w.policy_version = d.policy_version
+CROSS JOIN LATERAL (SELECT coalesce(nullif(current_setting('xsell.simulated_now', true), '')::timestamptz, now()) AS now,
+	@extschema@.xsell_decided_at(d.decision_id) + coalesce((w.offers->>d.product)::interval, (w.channels->>d.channel)::interval) AS window_ends) t
+LEFT JOIN (SELECT agent, customer_key, decision_id, lead(decision_id) OVER (PARTITION BY agent, customer_key ORDER BY decision_id) AS next_decision_id
+	FROM xsell.decision WHERE product IS NOT NULL GROUP BY agent, customer_key, decision_id) n
+  ON n.agent = d.agent AND n.customer_key = d.customer_key AND n.decision_id = d.decision_id
+WHERE e.weight > 0
+  AND NOT EXISTS (SELECT FROM xsell.experience l WHERE l.decision_id = e.decision_id AND l.model_version > e.model_version)
+$ddl$, rights);
+	COMMENT ON VIEW xsell.training IS 'What agents have learned from, one row per offer: context, action, probability and reward, for models of your own';
+	COMMENT ON COLUMN xsell.training.cohort IS 'agent, control, or imported: decisions of past campaigns';
+	COMMENT ON COLUMN xsell.training.source IS 'As in xsell.evidence: the cohort, or simulated';
+	COMMENT ON COLUMN xsell.training.probability IS 'Chance with which the arm was drawn: the propensity of off-policy estimates; NULL: not known (imported)';
+	COMMENT ON COLUMN xsell.training.encoding IS 'Layout of the features: see xsell.training_feature';
+	COMMENT ON COLUMN xsell.training.features IS 'Features of the arm drawn, encoded as the model saw them';
+	COMMENT ON COLUMN xsell.training.prior IS 'Rate expected by the propensity, or by the prior rate where there is none';
+	COMMENT ON COLUMN xsell.training.weight IS 'Observations that it counts for';
+	COMMENT ON COLUMN xsell.training.reward IS 'Reward that the evidence holds for it now';
+	COMMENT ON COLUMN xsell.training.harm IS 'Harm that the evidence holds for it now';
+	COMMENT ON COLUMN xsell.training.value IS 'What a conversion was worth when it was decided';
+	COMMENT ON COLUMN xsell.training.cost IS 'What making the offer cost';
+	COMMENT ON COLUMN xsell.training.status IS 'As in xsell.reward: final, or provisional: the reward may still come';
+	COMMENT ON COLUMN xsell.training.learned_in IS 'Model version since which reward, harm and weight count';
+	COMMENT ON COLUMN xsell.training.next_decision_id IS 'The agent''s next offer to the customer, for policies that look ahead; NULL: none yet. It need not be in here';
+
 	/* ---- change over time ---- */
 
 	EXECUTE format($ddl$

@@ -24,6 +24,10 @@ extern int64 xs_new_id(void);
 extern int64 xs_id_floor(TimestampTz at);	/* smallest id of that millisecond */
 extern TimestampTz xs_id_time(int64 id);
 
+/* Ids of imported decisions: the first place of a time (of those before 2024, 0), and the id of a place. */
+extern int64 xs_import_place(TimestampTz at);
+extern int64 xs_import_id(int64 place);
+
 /*
  * statement.c: statements on journal tables, planned once per backend and run
  * as the owner of the table they are about (as foreign keys are), so that

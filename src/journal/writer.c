@@ -107,9 +107,15 @@ is_one_of(const char *word, const char *a, const char *b, const char *c, const c
 }
 
 static bool
+is_imported(const XsDecision *decision)
+{
+	return strcmp(decision->cohort, "imported") == 0;
+}
+
+static bool
 is_mode(const XsDecision *decision)
 {
-	if (strcmp(decision->cohort, "imported") == 0)
+	if (is_imported(decision))
 		return strcmp(decision->mode, "imported") == 0;
 	if (decision->product == NULL)
 		return strcmp(decision->mode, "none") == 0;
@@ -121,7 +127,7 @@ static bool
 is_probability(const XsDecision *decision)
 {
 	if (isnan(decision->probability))
-		return strcmp(decision->cohort, "imported") == 0;
+		return is_imported(decision);
 	return decision->probability > 0 && decision->probability <= 1;
 }
 
@@ -140,7 +146,7 @@ check_decision(const XsDecision *decision)
 		wrong = "channel";
 	else if (offer && !is_probability(decision))
 		wrong = "probability";
-	else if (offer && !isfinite(decision->expected))
+	else if (offer && !is_imported(decision) && !isfinite(decision->expected))
 		wrong = "expected";
 	else if (offer && !isfinite(decision->linear_predictor))
 		wrong = "linear_predictor";
@@ -186,11 +192,14 @@ put_offer(Datum *values, char *nulls, const XsDecision *decision)
 		return;
 	}
 	values[PROBABILITY] = Float8GetDatum(decision->probability);
-	if (isnan(decision->probability))
-		nulls[PROBABILITY] = 'n';
 	values[EXPECTED] = Float8GetDatum(decision->expected);
 	values[VALUE] = Float4GetDatum(decision->value);
 	values[COST] = Float4GetDatum(decision->cost);
+	if (is_imported(decision))	/* the probability may be unknown, and nothing was expected */
+	{
+		nulls[PROBABILITY] = isnan(decision->probability) ? 'n' : ' ';
+		nulls[EXPECTED] = nulls[VALUE] = nulls[COST] = 'n';
+	}
 	values[LINEAR_PREDICTOR] = Float8GetDatum(decision->linear_predictor);
 	values[FEATURES] = xs_array_of(FLOAT4OID, sizeof(float4), decision->dim, decision->features);
 	values[CONTRIBUTION_COLUMNS] = xs_array_of(INT2OID, sizeof(int16), decision->ncontributions,

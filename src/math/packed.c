@@ -144,23 +144,6 @@ xs_dot(const double *a, const float *x, int d)
 	return even + odd;
 }
 
-double
-xs_sum(const double *a, int d)
-{
-	double		even = 0.0;
-	double		odd = 0.0;
-	int			i;
-
-	for (i = 0; i + 2 <= d; i += 2)
-	{
-		even += a[i];
-		odd += a[i + 1];
-	}
-	if (i < d)
-		even += a[i];
-	return even + odd;
-}
-
 /* From the last row up, so that y may be x. */
 void
 xs_lower_multiply(const double *t, int d, const double *x, double *y)

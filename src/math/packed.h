@@ -32,12 +32,8 @@ extern XsStatus xs_cholesky(double *a, int d);
  */
 extern void xs_invert_lower(double *l, int d);
 
-/*
- * Sum of a[i] * x[i], and of a[i] alone: that over even i, in order, plus that over
- * odd i.  So xs_sum of the rounded products is xs_dot, to the bit.
- */
+/* Sum of a[i] * x[i]: that over even i, in order, plus that over odd i. */
 extern double xs_dot(const double *a, const float *x, int d);
-extern double xs_sum(const double *a, int d);
 
 /*
  * y = T x (sums as xs_dot) and y = T' x (sums by rows of T, the diagonal first) for a

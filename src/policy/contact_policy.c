@@ -18,6 +18,9 @@
 /* How long outcomes may lag behind their offers and still start a cool-down. */
 #define OUTCOME_LAG (INT64CONST(90) * USECS_PER_DAY)
 
+/* How long outcomes may be reported after their window and still find their contact (attribution.c). */
+#define REPORT_LAG (INT64CONST(31) * USECS_PER_DAY)
+
 /* What became of one contact. */
 typedef struct Response
 {
@@ -242,7 +245,8 @@ nth_newest(const XsPolicy *policy, const XsQuiet *quiet, const XsContacts *conta
 /*
  * A quiet period may look back over any time, but only over so many offers; some
  * more are kept for those that were not delivered.  All are kept for a quarter of
- * a year at least, so that a cap that is added or lengthened finds them.
+ * a year at least, so that a cap that is added or lengthened finds them, and longer
+ * where observation windows are.
  */
 TimestampTz
 xs_contacts_since(const XsPolicy *policy, const XsContacts *contacts, TimestampTz now)
@@ -253,6 +257,11 @@ xs_contacts_since(const XsPolicy *policy, const XsContacts *contacts, TimestampT
 		since = Min(since, shifted(now, &policy->caps[i].per, false));
 	for (int i = 0; i < policy->ncooldowns; i++)
 		since = Min(since, shifted(now, &policy->cooldowns[i].lasts, false) - OUTCOME_LAG);
+	for (int i = 0; i < policy->nchannels; i++)
+		since = Min(since, shifted(now, &policy->channels[i].observation_window, false) - REPORT_LAG);
+	for (int i = 0; i < policy->noffers; i++)
+		if (policy->offers[i].has_window)
+			since = Min(since, shifted(now, &policy->offers[i].observation_window, false) - REPORT_LAG);
 	for (int i = 0; i < policy->nquiets; i++)
 		since = Min(since, nth_newest(policy, &policy->quiets[i], contacts,
 									  2 * policy->quiets[i].after_ignored + 8));

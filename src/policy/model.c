@@ -274,7 +274,10 @@ prepare_offer(XsModel *model, int o)
 	prior.pool = is_pooled(policy, o) ? model->pools[policy->offers[o].group] : NULL;
 	prepare(model, o, model->features, &prepared->features, &evidence, &prior);
 	if (sum->glm == NULL)
+	{
+		prepared->spread = NULL;
 		return;
+	}
 	if (prepared->spread == NULL)
 		prepared->spread = MemoryContextAlloc(model->context, sizeof(double) * policy->dim);
 	for (int i = 0; i < policy->dim; i++)

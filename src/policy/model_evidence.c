@@ -203,7 +203,8 @@ xs_model_add(XsModel *model, const XsEvidenceRow *row, int sign)
 	if (row->beta != NULL)
 	{
 		sum->learned += sign * row->beta->n;
-		note_week(sum->weeks, row->bucket, sign * row->beta->n);
+		if (strcmp(row->source, "imported") != 0)	/* no share that the agent has given */
+			note_week(sum->weeks, row->bucket, sign * row->beta->n);
 	}
 	if (row->score != NULL)
 		check(model, offer, add_score(model, offer, row, sign));

@@ -97,7 +97,7 @@ SELECT throws_ok('SELECT xsell_create_journal(''uuid'')', '42P07', 'the journal 
 RESET ROLE;
 
 SELECT set_eq($$SELECT relname::text FROM pg_class WHERE relnamespace = 'xsell'::regnamespace AND relkind IN ('r', 'p') AND relowner = 'xsell_test_owner'::regrole$$,
-	ARRAY['decision', 'decision_default', 'outcome', 'intake', 'dangling', 'experience', 'evidence', 'segment_evidence', 'learner', 'late', 'held', 'heartbeat', 'refit', 'refit_mean', 'refit_evidence', 'promotion', 'contact', 'request', 'consent'], 'the journal belongs to its creator');
+	ARRAY['decision', 'decision_default', 'outcome', 'intake', 'dangling', 'experience', 'evidence', 'segment_evidence', 'learner', 'late', 'held', 'heartbeat', 'import', 'forgotten', 'refit', 'refit_mean', 'refit_evidence', 'promotion', 'contact', 'request', 'consent'], 'the journal belongs to its creator');
 SELECT is_empty($$SELECT objid::regclass FROM pg_depend WHERE classid = 'pg_class'::regclass AND deptype = 'e'
 	AND objid IN (SELECT oid FROM pg_class WHERE relowner = 'xsell_test_owner'::regrole)$$, '... and not to the extension');
 SELECT is_empty($$SELECT oid::regclass FROM pg_class c WHERE relowner = 'xsell_test_owner'::regrole AND relkind IN ('r', 'p') AND obj_description(oid) IS NULL$$, 'every table has a comment');

@@ -30,7 +30,7 @@ SELECT results_eq($$SELECT oid::regprocedure::text COLLATE "C", prorettype::regt
 	FROM pg_proc WHERE pronamespace IN ('x'::regnamespace, 'xsell'::regnamespace) AND prosecdef$$,
 	$$VALUES ('xsell.note_change()' COLLATE "C", 'trigger' COLLATE "C", 'xsell_test_owner' COLLATE "C", false)$$, 'no function runs with its owner''s rights, but the trigger that keeps history');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_proc p WHERE pronamespace = 'x'::regnamespace AND has_function_privilege('xsell_test_other', oid, 'EXECUTE')
-	AND proname ~ '^xsell_(create_|drop_|(choose|heartbeat|record|decide|rank|replay|explain|reward|learn|worker|worker_start|worker_stop|rebuild_evidence|rebuild_segments|models|model_coefficients|segment_rates|refit|promote|rollback|compare|policy_distance)$)'$$, 'what reads or writes the journal is not for everyone');
+	AND proname ~ '^xsell_(create_|drop_|(choose|heartbeat|record|decide|rank|replay|explain|reward|learn|worker|worker_start|worker_stop|rebuild_evidence|rebuild_segments|models|model_coefficients|segment_rates|refit|promote|rollback|import_history|remove_import|forget|compare|policy_distance)$)'$$, 'what reads or writes the journal is not for everyone');
 SELECT isnt_empty($$SELECT FROM pg_proc p WHERE pronamespace = 'x'::regnamespace AND has_function_privilege('xsell_test_other', oid, 'EXECUTE') AND proname = 'xsell_beta_agg'$$, 'what computes is');
 
 CREATE TABLE public.customer (id bigint PRIMARY KEY, age int, secret text);
