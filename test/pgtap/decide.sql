@@ -486,7 +486,7 @@ SELECT is(pg_temp.tampered(:id, what), field, what) FROM (VALUES
 	('segment = ''vip''', 'segment')) v (what, field) WHERE field IS NOT NULL;
 BEGIN;
 UPDATE xsell.evidence SET beta = beta + beta, glm = glm + glm;
-SELECT isnt_empty('SELECT pg_temp.not_replayed()', 'evidence that was changed comes to light');
+SELECT isnt_empty($$SELECT FROM xsell.evidence e JOIN xsell_rebuild_evidence('retail') r USING (product, encoding, bucket, source) WHERE e.agent = 'retail' AND NOT e.beta = r.beta$$, 'evidence that was changed comes to light');
 ROLLBACK;
 SELECT is_empty('SELECT pg_temp.not_replayed()', 'until it is set right');
 SELECT decision_id AS wrong, model_version AS version FROM xsell.experience WHERE reward = 1 ORDER BY model_version LIMIT 1 \gset

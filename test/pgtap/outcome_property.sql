@@ -122,9 +122,9 @@ CREATE FUNCTION must_count(agent text) RETURNS TABLE (decision_id bigint, weight
 	WHERE d.agent = $1 AND d.product IS NOT NULL
 $$;
 
--- Decisions that a silent feed holds back now
+-- Decisions that a silent feed holds back now; history that was imported has its outcomes
 CREATE FUNCTION must_wait(agent text) RETURNS SETOF bigint STABLE LANGUAGE sql AS $$
-	SELECT d.decision_id FROM xsell.decision d WHERE d.agent = $1 AND d.product IS NOT NULL AND EXISTS (
+	SELECT d.decision_id FROM xsell.decision d WHERE d.agent = $1 AND d.product IS NOT NULL AND d.cohort <> 'imported' AND EXISTS (
 		SELECT FROM xsell.feed f LEFT JOIN xsell.heartbeat h USING (agent, feed)
 		WHERE f.agent = $1 AND coalesce(f.channel, d.channel) = d.channel
 		  AND (h.beat_at IS NULL OR current_setting('xsell.simulated_now')::timestamptz - h.beat_at > f.longest_silence AND xsell_decided_at(d.decision_id) > h.beat_at))
