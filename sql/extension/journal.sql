@@ -204,6 +204,7 @@ CREATE TABLE xsell.intake (
 	arrived_by		text NOT NULL DEFAULT session_user
 )
 $ddl$, key_type);
+	EXECUTE 'ALTER TABLE xsell.intake REPLICA IDENTITY FULL';	-- it has no key, and may be published
 	COMMENT ON TABLE xsell.intake IS 'Outcomes as feeds load them, until xsell_take_in records them';
 	COMMENT ON COLUMN xsell.intake.decision_id IS 'The decision it is about; NULL: the last offer of the product to the customer';
 	COMMENT ON COLUMN xsell.intake.customer_key IS 'Its customer, where there is no decision_id';

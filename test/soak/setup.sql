@@ -27,7 +27,9 @@ CREATE TABLE soak.sampled (decision_id bigint, said text);
 
 -- An offer of the last seconds
 CREATE FUNCTION soak.offer(most interval DEFAULT '60 s') RETURNS bigint VOLATILE LANGUAGE sql AS $$
-	SELECT decision_id FROM xsell.decision WHERE decision_id >= xsell_id_at(clock_timestamp() - random() * most) AND product IS NOT NULL ORDER BY decision_id LIMIT 1
+	WITH range AS (SELECT greatest(min(decision_id), xsell_id_at(clock_timestamp() - most)) AS first, max(decision_id) AS last FROM xsell.decision),
+		place AS MATERIALIZED (SELECT first + floor(random() * (last - first))::bigint AS decision_id FROM range)
+	SELECT d.decision_id FROM place p, LATERAL (SELECT d.decision_id FROM xsell.decision d WHERE d.decision_id >= p.decision_id AND d.product IS NOT NULL ORDER BY 1 LIMIT 1) d
 $$;
 CREATE FUNCTION soak.kind() RETURNS text VOLATILE LANGUAGE sql AS $$
 	SELECT ('{conversion,conversion,click,click,click,cancelled,reinstated,complaint,unsubscribe,decline,delivered,delivered,delivered,bounced}'::text[])[1 + floor(random() * 14)::int]
@@ -51,7 +53,7 @@ CREATE FUNCTION soak.choose_and_record(customer bigint) RETURNS text LANGUAGE pl
 DECLARE
 	d xsell_decision;
 BEGIN
-	SELECT (xsell_choose(c, channel => 'web', request_key => 'chosen ' || txid_current())).* INTO d FROM customers c WHERE id = customer;
+	SELECT x.* INTO d FROM customers c, xsell_choose(c, channel => 'web', request_key => 'chosen ' || txid_current()) x WHERE id = customer;
 	PERFORM xsell_record(d);
 	RETURN 'recorded';
 EXCEPTION WHEN lock_not_available THEN

@@ -159,13 +159,14 @@ sub learn_all
 
 # --------------------------------------------------------------- the reckoning --
 
-# Every event is sent once more; those that were told are known.
+# What is not known to have arrived is sent once more, and some of the rest, which is known.
 {
-	my @all = sort keys %sent;
+	my $n = 0;
+	my @all = (@unsure, grep { $told{$_} && $n++ % 10 == 0 } sort keys %sent);
 	my $client = start_client('at_last', reward_script(@all));
 	$client->{run}->finish;
 	my %said = ${ $client->{out} } =~ /^t (\d+ \w+ \w+) (\w+)$/mg;
-	cmp_ok(scalar @all, '>', 300, scalar(@all) . ' events were sent');
+	cmp_ok(scalar keys %sent, '>', 300, scalar(keys %sent) . ' events were sent');
 	is(scalar keys %said, scalar @all, 'all are answered when sent once more');
 	sql('SELECT * FROM xsell_take_in()');
 	my %in_intake = map { $_ => 1 } grep { $told{$_} && !grep { $_ ne 'accepted' } @{ $told{$_} } } @all;
@@ -193,7 +194,7 @@ for my $decision (sort { $a <=> $b } keys %outcomes)
 }
 chomp $expected;
 learn_all();
-is(sql('SELECT decision_id, outcome FROM xsell.outcome ORDER BY 1, 2 COLLATE "C"'),
+is(sql('SELECT decision_id, outcome FROM xsell.outcome ORDER BY decision_id, outcome COLLATE "C"'),
 	join("\n", map { my $d = $_; map { "$d|$_" } sort keys %{ $outcomes{$d} } } sort { $a <=> $b } keys %outcomes), 'each outcome sent is recorded, once, and no other');
 is(sql(q{SELECT decision_id, weight, reward, harm FROM (SELECT DISTINCT ON (decision_id) * FROM xsell.experience ORDER BY decision_id, model_version DESC) e
 	WHERE decision_id IN (SELECT decision_id FROM xsell.outcome) ORDER BY 1}), $expected, 'and counts as it must');
@@ -219,20 +220,21 @@ sub experience { return sql("SELECT weight, reward, harm FROM xsell.experience W
 for my $learning ('deferred', 'online')
 {
 	my $first = $learning eq 'online' ? 1200 : 1000;
+	my @customers = map { $_->[0] } rows("SELECT id FROM customers WHERE id BETWEEN $first AND $first + 9 AND age >= 20 ORDER BY id LIMIT 3");
 	sql("UPDATE xsell.agent SET learning = '$learning'");
-	my $known = sql("SELECT d.decision_id FROM customers c, xsell_decide(c, channel => 'web') d WHERE c.id = $first + 1 AND d.product IS NOT NULL");
+	my $known = sql("SELECT d.decision_id FROM customers c, xsell_decide(c, channel => 'web') d WHERE c.id = $customers[0] AND d.product IS NOT NULL");
 	sql('SELECT * FROM xsell_learn()');
 	is(experience($known), '1|0|0', "$learning: an offer is a zero");
 
 	# decided and rewarded in transactions that are prepared
-	my $decided = sql("BEGIN; SELECT d.decision_id FROM customers c, xsell_decide(c, channel => 'web') d WHERE c.id = $first + 2; PREPARE TRANSACTION 'decides'");
+	my $decided = sql("BEGIN; SELECT d.decision_id FROM customers c, xsell_decide(c, channel => 'web') d WHERE c.id = $customers[1]; PREPARE TRANSACTION 'decides'");
 	my $answer = sql("BEGIN; SELECT xsell_reward($known, 'conversion', event_id => 'prepared $learning'); PREPARE TRANSACTION 'rewards'");
 	is($answer, 'recorded', "$learning: a reward is recorded in a transaction that is prepared");
 
 	# and in one that takes long
 	my $long = $node->background_psql('postgres');
 	$long->query('BEGIN');
-	my $slow = $long->query("SELECT d.decision_id FROM customers c, xsell_decide(c, channel => 'web') d WHERE c.id = $first + 3");
+	my $slow = $long->query("SELECT d.decision_id FROM customers c, xsell_decide(c, channel => 'web') d WHERE c.id = $customers[2]");
 
 	go_on($first + 10);
 	is(experience($known), '1|0|0', "$learning: what is not committed is not learned");
