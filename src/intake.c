@@ -2,10 +2,13 @@
  * intake.c: outcomes in bulk: xsell.intake, which feeds fill by COPY, and
  * xsell_take_in, which empties it.
  *
- * Rows are taken in the order of the table, a batch at a time, those skipped that
- * another session takes.  Each is received as xsell_reward receives it; what
- * belongs to no decision goes to xsell.dangling, and any other error undoes the
- * call, so that nothing is lost.
+ * Rows are taken in the order of the table, a batch at a time.  Each is received as
+ * xsell_reward receives it; what belongs to no decision goes to xsell.dangling, and
+ * any other error undoes the call, so that nothing is lost.
+ *
+ * One session at a time takes in, and others stand aside: two that shared the rows
+ * of a file that was loaded twice would each wait for outcomes that the other has
+ * recorded.  Rows that a transaction has locked are left for the next time.
  */
 #include "postgres.h"
 
@@ -15,6 +18,7 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/itemptr.h"
+#include "storage/lock.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
@@ -26,6 +30,8 @@
 
 #define BATCH 10000
 #define PROGRESS_STEP 1000000
+#define LOCK_SPACE 2020893804	/* as xsell's advisory locks have it: "xsel" */
+#define INTAKE_LOCK 5			/* those of SQL are of the kinds 1 and 2, the worker's of 3 and 4 */
 
 PG_FUNCTION_INFO_V1(xsell_take_in);
 
@@ -120,31 +126,6 @@ read_report(const SPITupleTable *rows, uint64 i, XsReport *report)
 	report->reported_by = text_of(rows, i, REPORTED_BY);
 }
 
-/* Sessions that take in the same outcomes meet them in the same order, as far as a batch goes. */
-static int
-compare_rows(const void *a, const void *b, void *arg)
-{
-	const SPITupleTable *rows = arg;
-	uint64		i = *(const uint64 *) a;
-	uint64		j = *(const uint64 *) b;
-	bool		isnull;
-	int64		x = DatumGetInt64(column(rows, i, DECISION_ID, &isnull));
-	int64		y = DatumGetInt64(column(rows, j, DECISION_ID, &isnull));
-
-	return x != y ? (x < y ? -1 : 1) : i < j ? -1 : i > j;
-}
-
-static uint64 *
-in_order(const SPITupleTable *rows, uint64 n)
-{
-	uint64	   *order = palloc(sizeof(uint64) * Max(n, 1));
-
-	for (uint64 i = 0; i < n; i++)
-		order[i] = i;
-	qsort_arg(order, n, sizeof(uint64), compare_rows, unconstify(SPITupleTable *, rows));
-	return order;
-}
-
 /* ---- batches ---- */
 
 static XsReceipt
@@ -187,13 +168,11 @@ take_batch(Intake *intake, ItemPointer place, int64 n)
 	const char *nulls = xs_clock_is_simulated() ? "   " : "  n";
 	uint64		taken;
 	SPITupleTable *rows;
-	uint64	   *order;
 	bool		isnull;
 
 	SPI_connect();
 	taken = xs_execute(&take_rows, values, nulls, XS_WRITE, 0);
 	rows = SPI_tuptable;
-	order = in_order(rows, taken);
 	for (uint64 i = 0; i < taken; i++)
 	{
 		ItemPointer at = (ItemPointer) DatumGetPointer(column(rows, i, PLACE, &isnull));
@@ -202,7 +181,7 @@ take_batch(Intake *intake, ItemPointer place, int64 n)
 			*place = *at;
 	}
 	for (uint64 i = 0; i < taken; i++)
-		(void) receive_row(intake, rows, order[i], XS_NOTE_DANGLING);
+		(void) receive_row(intake, rows, i, XS_NOTE_DANGLING);
 	SPI_finish();
 	tell_progress(intake);
 	return (int64) taken;
@@ -233,13 +212,26 @@ retry_batch(Intake *intake, int64 *last, int64 n)
 	return (int64) found;
 }
 
-static void
+/* Until the transaction ends; false: another session takes in. */
+static bool
+lock_intake(void)
+{
+	LOCKTAG		lock;
+
+	SET_LOCKTAG_ADVISORY(lock, MyDatabaseId, LOCK_SPACE, 0, INTAKE_LOCK);
+	return LockAcquire(&lock, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+/* False: another session takes in. */
+static bool
 take_in(Intake *intake, int64 max_rows, bool retry_dangling)
 {
 	ItemPointerData place;
 	int64		last = -1;
 	int64		n;
 
+	if (!lock_intake())
+		return false;
 	intake->row = AllocSetContextCreate(CurrentMemoryContext, "xsell intake row", ALLOCSET_DEFAULT_SIZES);
 	ItemPointerSet(&place, 0, 0);
 	while (retry_dangling && (n = Min(BATCH, max_rows - taken_in(intake))) > 0)
@@ -249,6 +241,7 @@ take_in(Intake *intake, int64 max_rows, bool retry_dangling)
 		if (take_batch(intake, &place, n) < n)
 			break;
 	MemoryContextDelete(intake->row);
+	return true;
 }
 
 int64
@@ -256,7 +249,7 @@ xs_take_in(int64 max_rows)
 {
 	Intake		intake = {0};
 
-	take_in(&intake, max_rows, false);
+	(void) take_in(&intake, max_rows, false);
 	return taken_in(&intake);
 }
 
@@ -279,7 +272,9 @@ xsell_take_in(PG_FUNCTION_ARGS)
 				 errmsg("max_rows must be at least 1")));
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "xsell_take_in must return a row");
-	take_in(&intake, max_rows, !PG_ARGISNULL(1) && PG_GETARG_BOOL(1));
+	if (!take_in(&intake, max_rows, !PG_ARGISNULL(1) && PG_GETARG_BOOL(1)))
+		ereport(NOTICE,
+				(errmsg("outcomes are being taken in by another session")));
 	for (int i = 0; i < 3; i++)
 		values[i] = Int64GetDatum(intake.counts[i]);
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));

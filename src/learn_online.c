@@ -13,8 +13,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/namespace.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -24,6 +27,7 @@
 
 #define AT_ONCE 32				/* outcomes of a transaction, by agent */
 #define STEP 256				/* outcomes that xs_learn_online takes at a time */
+#define TOGETHER (STEP - 16)	/* outcomes that wait for a step: it takes them all, and the last one's leavings */
 
 /* What this transaction has reported of an agent. */
 typedef struct Reported
@@ -46,19 +50,44 @@ await_next_millisecond(void)
 		pg_usleep(1000 - start % 1000);
 }
 
+/*
+ * A step, and others as long as there seems to be more to learn, but no more than
+ * outcomes have waited: one by one these would have taken as many, and have learned
+ * the decisions that have no outcome yet.  False: another session learns.
+ */
+static bool
+catch_up(const XsLearning *learning, int64 decision_id, int64 waiting)
+{
+	XsLearned	learned = xs_learn_online(learning, decision_id);
+	bool		aside = learned.aside;
+
+	while (!learned.aside && (learned.decisions > 0 || learned.corrections >= STEP) && waiting-- > 0)
+	{
+		CHECK_FOR_INTERRUPTS();
+		learned = xs_learn_online(learning, 0);
+	}
+	return !aside;
+}
+
 /* A step leaves the outcomes of its millisecond to the next one: those of two steps may be left. */
 static void
 learn_rest(const Reported *of)
 {
 	const XsLearning *learning = xs_learning(of->agent);
-	int			steps = 2;
 
-	while (learning != NULL && learning->mode == XS_LEARN_ONLINE && steps-- > 0)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (xs_learn_online(learning, 0).aside)
-			break;				/* who learns will find them */
-	}
+	if (learning != NULL && learning->mode == XS_LEARN_ONLINE &&
+		catch_up(learning, 0, of->waiting))
+		(void) xs_learn_online(learning, 0);
+}
+
+/* The transaction may have dropped the journal, or promised to write no more. */
+static bool
+can_learn(void)
+{
+	Oid			schema = get_namespace_oid("xsell", true);
+
+	return !XactReadOnly && OidIsValid(get_relname_relid("learner", schema)) &&
+		OidIsValid(get_relname_relid("policy", schema));
 }
 
 static void
@@ -68,7 +97,7 @@ before_commit(void)
 
 	for (int i = 0; i < nreported; i++)
 		any |= reported[i].outcomes > AT_ONCE;
-	if (!any)
+	if (!any || !can_learn())
 		return;
 	await_next_millisecond();
 	PushActiveSnapshot(GetTransactionSnapshot());	/* the last statement's is gone */
@@ -78,6 +107,7 @@ before_commit(void)
 			learn_rest(&reported[i]);
 	SPI_finish();
 	PopActiveSnapshot();
+	AfterTriggerFireDeferred(); /* those of the steps: the commit has fired all others */
 }
 
 static void
@@ -117,9 +147,11 @@ bool
 xs_learn_outcome(const XsLearning *learning, int64 decision_id)
 {
 	Reported   *of = reported_of(learning->agent);
+	int64		waiting;
 
-	if (++of->outcomes > AT_ONCE && ++of->waiting < STEP)
+	if (++of->outcomes > AT_ONCE && ++of->waiting < TOGETHER)
 		return false;
+	waiting = of->waiting;
 	of->waiting = 0;
-	return !xs_learn_online(learning, decision_id).aside;
+	return catch_up(learning, decision_id, waiting);
 }

@@ -30,6 +30,7 @@
 #include "reward.h"
 #include "settings.h"
 
+#define MAX_EVENT_ID 1000		/* what an index holds, and a key with it */
 #define CLOCK_TOLERANCE (60 * USECS_PER_SEC)	/* of clocks that date outcomes */
 
 PG_FUNCTION_INFO_V1(xsell_reward);
@@ -92,7 +93,7 @@ typedef struct Outcome
 	Datum		customer_key;
 	char	   *agent;
 	char	   *channel;
-	double		decision_value; /* of a conversion */
+	double		decision_value; /* of a conversion; NaN: not known */
 	const XsLearning *learning;
 	const XsOutcomeKind *kind;
 } Outcome;
@@ -119,6 +120,9 @@ check_report(const XsReport *report, XsRefusal *refusal)
 		return refuse(refusal, ERRCODE_NULL_VALUE_NOT_ALLOWED, psprintf("%s must not be null", missing), NULL,
 					  report->by_customer ? "Call xsell_reward_customer(customer_key, product, outcome)."
 					  : "Call xsell_reward(decision_id, outcome).");
+	if (report->event_id != NULL && strlen(report->event_id) > MAX_EVENT_ID)
+		return refuse(refusal, ERRCODE_INVALID_PARAMETER_VALUE, psprintf("event_id is longer than %d bytes", MAX_EVENT_ID), NULL,
+					  "Pass a hash of it.");
 	if (!isfinite(report->value))
 		return refuse(refusal, ERRCODE_INVALID_PARAMETER_VALUE, "value of an outcome must be a finite number", NULL,
 					  "Pass NULL if the value is not known.");
@@ -153,7 +157,7 @@ read_decision(Outcome *outcome, XsRefusal *refusal)
 	outcome->customer_key = SPI_getbinval(row, desc, 3, &isnull);
 	outcome->channel = TextDatumGetCString(SPI_getbinval(row, desc, 4, &isnull));
 	value = SPI_getbinval(row, desc, 5, &isnull);
-	outcome->decision_value = isnull ? 0 : DatumGetFloat4(value);
+	outcome->decision_value = isnull ? NAN : DatumGetFloat4(value);
 	return true;
 }
 
@@ -248,7 +252,7 @@ record(const Outcome *outcome, int64 outcome_id)
 	put_text(values, nulls, 8, kind->delivery);
 	put_text(values, nulls, 9, kind->reverses);
 	values[10] = Float8GetDatum(report->has_value ? report->value : outcome->decision_value * kind->reward);
-	if (!report->has_value && kind->reward <= 0)
+	if (!report->has_value && (kind->reward <= 0 || isnan(outcome->decision_value)))
 		nulls[10] = 'n';
 	values[11] = TimestampTzGetDatum(report->occurred_at);
 	put_text(values, nulls, 12, report->event_id);

@@ -105,6 +105,10 @@ SELECT is(xsell_reward_customer(4::bigint, 'card', 'click', event_id => 'e1'), '
 SELECT is(xsell_reward_customer(4::bigint, 'loan', 'click', event_id => 'e1'), 'duplicate', 'whatever product it names now');
 SELECT results_eq('SELECT count(*), count(event_id) FROM xsell.outcome WHERE customer_key IN (4, 5)', 'VALUES (2::bigint, 2::bigint)', 'two outcomes were recorded');
 
+SELECT is(xsell_reward(:d5, 'conversion', event_id => repeat('e', 1000)), 'recorded', 'an event may have a long name');
+SELECT is(pg_temp.fails(format('SELECT xsell_reward(%s, ''decline'', event_id => repeat(''e'', 1001))', :d5)), E'22023: event_id is longer than 1000 bytes\nPass a hash of it.', 'but not any');
+DELETE FROM xsell.outcome WHERE event_id = repeat('e', 1000);
+
 -- ----------------------------------------------------------------------- dangling --
 
 SELECT decision_id AS none FROM customer c, xsell_decide(c, '{}', 'bank') WHERE id = 6 \gset
@@ -306,6 +310,29 @@ COMMIT;
 SELECT results_eq($$SELECT e.reward, e.harm, count(*) FROM xsell.experience e JOIN xsell.decision d USING (decision_id) WHERE product = 'loan' AND decision_id >= xsell_id_at('2026-10-02') AND NOT EXISTS
 	(SELECT FROM xsell.experience l WHERE l.decision_id = e.decision_id AND l.model_version > e.model_version) GROUP BY 1, 2$$, 'VALUES (1::float8, 0::float8, 100::bigint)', 'so is what a transaction reports one by one, and only what it did not undo');
 
+-- Decisions that have no outcome are learned with those of others, as many as one by one would have.
+DO $$ BEGIN FOR i IN 1 .. 6 LOOP PERFORM count(d) FROM customer c, xsell_decide(c, '{fund}', 'bank', 'web') d; END LOOP; END $$;
+CREATE TABLE funds AS SELECT decision_id AS d, row_number() OVER (ORDER BY decision_id) AS n FROM xsell.decision WHERE product = 'fund' AND decision_id >= xsell_id_at('2026-10-02');
+SELECT pg_temp.clock('2026-10-03 10:00+00') \g /dev/null
+SELECT count(xsell_reward(d, 'conversion')) FROM funds WHERE n <= 300 \g /dev/null
+SELECT cmp_ok((SELECT count(*) FROM funds), '>', 11000::bigint, 'of many offers');
+SELECT is((SELECT count(*) FROM funds WHERE NOT EXISTS (SELECT FROM xsell.experience e WHERE e.decision_id = d)), 0::bigint, 'with a few outcomes, none is left behind');
+
+-- The last step is part of the transaction, with its triggers, if it may be taken.
+CREATE TABLE seen (decision_id bigint);
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO seen VALUES (NEW.decision_id); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER see AFTER INSERT ON xsell.experience DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION see();
+SELECT count(xsell_reward(d, 'conversion')) FROM funds WHERE n BETWEEN 301 AND 400 \g /dev/null
+SELECT is((SELECT count(DISTINCT decision_id) FROM seen), 100::bigint, 'a deferred trigger of the bank sees all that is learned');
+DROP TRIGGER see ON xsell.experience;
+BEGIN;
+SELECT count(xsell_reward(d, 'conversion')) FROM funds WHERE n BETWEEN 401 AND 500 \g /dev/null
+SET TRANSACTION READ ONLY;
+COMMIT;
+SELECT is((SELECT count(*) FROM xsell.outcome JOIN funds ON d = decision_id WHERE n BETWEEN 401 AND 500), 100::bigint, 'a transaction that has promised to write no more commits');
+SELECT count(xsell_reward(d, 'conversion')) FROM funds WHERE n = 501 \g /dev/null
+SELECT is((SELECT count(*) FROM xsell.experience e JOIN funds ON d = decision_id WHERE n BETWEEN 401 AND 501 AND e.reward = 1), 101::bigint, 'the next outcome is learned with its own');
+
 -- ----------------------------------------------------------------------------- harm --
 
 SELECT pg_temp.clock('2026-11-02 10:00+00') \g /dev/null
@@ -354,4 +381,12 @@ DROP ROLE xsell_test_outcomes;
 BEGIN READ ONLY;
 SELECT throws_ok(c, '25006', f || ' cannot run in a read-only transaction', f || ' says so') FROM (VALUES ('SELECT xsell_take_in()', 'xsell_take_in'), ('SELECT xsell_reward_customer(1, ''card'', ''click'')', 'xsell_reward_customer')) v (c, f);
 COMMIT;
+
+-- Nor is there anything to learn where the journal is gone.
+UPDATE xsell.agent SET learning = 'online';
+BEGIN;
+SELECT count(xsell_reward(d, 'decline')) FROM funds WHERE n BETWEEN 601 AND 700 \g /dev/null
+SELECT xsell_drop_journal() \g /dev/null
+COMMIT;
+SELECT is(to_regclass('xsell.decision'), NULL, 'a transaction that reports outcomes and then drops the journal commits');
 SELECT * FROM finish();
