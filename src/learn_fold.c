@@ -214,9 +214,19 @@ static const char heard_text[] = " AND NOT " AWAITED("$6", "$7");
  * The evidence to correct is looked up (LATERAL with LIMIT leaves no other plan):
  * an UPDATE that joins it would read all of the agent's while that is little.
  * What never counted before may have left no evidence of its week yet.
+ *
+ * An outcome that was under way when its customer was forgotten committed after
+ * its decision had gone: it goes here.  (A subquery for its decision, not a join,
+ * which might read the log.)
  */
 static const char correct_text[] =
-"WITH change AS MATERIALIZED ("
+"WITH stray AS ("
+"   DELETE FROM xsell.outcome o"
+"    WHERE (SELECT EXISTS (SELECT FROM xsell.forgotten f WHERE f.agent OPERATOR(pg_catalog.=) $1))"
+"      AND o.agent OPERATOR(pg_catalog.=) $1"
+"      AND o.outcome_id OPERATOR(pg_catalog.>) $4 AND o.outcome_id OPERATOR(pg_catalog.<=) $5"
+"      AND (SELECT d.decision_id FROM xsell.decision d WHERE d.decision_id OPERATOR(pg_catalog.=) o.decision_id) IS NULL),"
+" change AS MATERIALIZED ("
 "   SELECT b.* FROM (SELECT " OBSERVED ", " TAUGHT ","
 "          e.weight AS previous_weight, e.reward AS previous, e.harm AS previous_harm"
 "     FROM (SELECT o.decision_id FROM xsell.outcome o"
