@@ -2,6 +2,7 @@
 #
 #   make && make install && make installcheck    as for any extension
 #   make test       everything, on a throw-away server; needs nothing installed
+#   make soak       everything at once for 20 minutes, or MINUTES=..., CLIENTS=...
 #   make demo       the main job, on a throw-away server
 #   make bench      speed, on a throw-away server
 #
@@ -37,7 +38,7 @@ comma = ,
 
 # The script
 script_parts = $(wildcard $(patsubst %,sql/extension/%.sql, \
-	prologue types policy journal views api learning layout refit document propose privileges))
+	prologue types policy journal views api learning worker import layout refit retrain document propose privileges))
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 DATA = $(wildcard sql/extension/$(EXTENSION)--*--*.sql)
 
@@ -51,7 +52,7 @@ EXTRA_CLEAN = $(EXTENSION)--*.sql output_iso tmp_check log \
 	$(addsuffix /*.o,$(source_dirs)) $(addsuffix /*.bc,$(source_dirs))
 
 # What runs on a throw-away server brings its own, and must not need one here.
-throw_away = test demo bench
+throw_away = test soak demo bench
 ifneq ($(filter-out $(throw_away),$(or $(MAKECMDGOALS),all)),)
 
 PG_CONFIG = pg_config
@@ -85,10 +86,14 @@ endif
 # One suite or one test: make test SUITE=pgtap NAME=decide
 test:
 	@test/run $(SUITE) $(NAME)
+soak:
+	@test/soak/run $(or $(MINUTES),20) $(or $(CLIENTS),8)
 demo:
 	@demo/run
 bench:
 	@bench/run
+	@bench/rewards
 	@bench/policy
 	@bench/regret/run
+	@bench/delay/run
 .PHONY: $(throw_away)

@@ -13,8 +13,8 @@ SELECT xsell_create_journal('bigint') \g /dev/null
 
 INSERT INTO xsell.agent (agent, customer_table, customer_key, strategy, epsilon, floor, learning, seed) VALUES
 	('retail',     'bank.customers', 'id', 'thompson',       DEFAULT, 0.02,  'online', :seed),
-	('propensity', 'bank.customers', 'id', 'epsilon_greedy', 0,       0.001, 'off',    :seed),
-	('uniform',    'bank.customers', 'id', 'uniform',        DEFAULT, 0.02,  'off',    :seed);
+	('propensity', 'bank.customers', 'id', 'epsilon_greedy', 0,       0.001, 'hold',   :seed),
+	('uniform',    'bank.customers', 'id', 'uniform',        DEFAULT, 0.02,  'hold',   :seed);
 
 INSERT INTO xsell.product (product, name, credit, attributes) VALUES
 	('fx_card',			'Multi-currency card',	true,  '{"type": "card"}'),

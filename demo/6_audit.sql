@@ -51,7 +51,7 @@ UNION ALL
 SELECT 17, 'learning: evidence equals its sum anew from the journal', count(*),
 	   count(*) FILTER (WHERE e.beta IS DISTINCT FROM r.beta OR e.glm IS DISTINCT FROM r.glm)
 FROM (SELECT * FROM xsell.evidence WHERE agent = 'retail') e
-FULL JOIN xsell_rebuild_evidence('retail') r USING (product, encoding, bucket)
+FULL JOIN xsell_rebuild_evidence('retail') r USING (product, encoding, bucket, source)
 UNION ALL
 SELECT 18, 'replay: decisions come out of the journal again, bit for bit', count(*), count(*) FILTER (WHERE NOT (r).identical)
 FROM (SELECT xsell_replay(decision_id) AS r		-- in an order in which evidence rolls on from one to the next

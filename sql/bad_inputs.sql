@@ -355,8 +355,7 @@ SELECT (SELECT count(*) FROM xsell.decision), (SELECT count(*) FROM xsell.contac
 CREATE TABLE "Kunden; DROP TABLE customer" ("Schlüssel ""1""" text, "select" int, "weird.col" text);
 INSERT INTO "Kunden; DROP TABLE customer" VALUES ($$O'Brien"; DROP TABLE customer; --\n$$, 5, 'Ünï');
 DELETE FROM xsell.agent;
-DROP VIEW xsell.alert, xsell.change, xsell.season, xsell.forecast, xsell.decision_rule, xsell.coefficient, xsell.model, xsell.performance, xsell.reward, xsell.exclusion;
-DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.segment_evidence, xsell.learner, xsell.late, xsell.refit, xsell.refit_mean, xsell.refit_evidence, xsell.promotion, xsell.contact, xsell.request, xsell.consent;
+DO $$BEGIN PERFORM xsell_drop_journal(); END$$;
 SELECT xsell_create_journal('text');
 INSERT INTO xsell.agent (agent, customer_table, customer_key, seed) VALUES ($$a'"; DROP TABLE xsell.agent; --\é$$, '"Kunden; DROP TABLE customer"', '"Schlüssel ""1"""', 1);
 INSERT INTO xsell.product (product, credit, attributes) VALUES ($$p'"\ü; DROP TABLE xsell.product$$, false, $${"key'\"\\ ü": "v'\"\\ü", "T": true}$$);

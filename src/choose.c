@@ -383,6 +383,53 @@ xs_choose(const XsCall *call, const XsChoice *choice, const XsHistory *history, 
 		d->reason = XS_REASON_PAUSED;
 }
 
+/* ---- the past ---- */
+
+static void
+evaluate_past(const XsChoice *choice, XsCandidate *candidate, float4 *shared, XsDecision *d)
+{
+	const XsPolicy *policy = choice->agent->policy;
+	const XsOffer *offer = XS_ARM_OFFER(policy, candidate->arm);
+
+	candidate->propensity = xs_propensity_of(choice->program, offer, candidate->arm / policy->nchannels,
+											 candidate->arm % policy->nchannels);
+	encode_tail(policy, choice->program, candidate, palloc0(sizeof(float4) * policy->dim));
+	xs_encode(choice->program, policy, 0, 0, false, shared);
+	d->segment = evaluate_segment(policy, choice->program);
+}
+
+void
+xs_choose_past(const XsChoice *choice, int offer, int channel, XsDecision *d)
+{
+	const XsPolicy *policy = choice->agent->policy;
+	XsCandidate *candidate = palloc0(sizeof(XsCandidate));
+	float4	   *shared = palloc0(sizeof(float4) * policy->dim);
+
+	memset(d, 0, sizeof(XsDecision));
+	candidate->arm = (uint16) (offer * policy->nchannels + channel);
+	candidate->value = 1;
+	d->customer_key = choice->customer_key;
+	d->agent = policy->agent;
+	d->policy_version = policy->version;
+	d->model_version = choice->agent->model_version;
+	d->encoding = policy->encoding;
+	d->ncandidates = 1;
+	d->candidates = candidate;
+	if (choice->number != choices)
+		refuse_nested();
+	choosing = true;
+	PG_TRY();
+	{
+		evaluate_past(choice, candidate, shared, d);
+	}
+	PG_FINALLY();
+	{
+		choosing = false;
+	}
+	PG_END_TRY();
+	xs_score_past(policy, choice->agent->model, shared, candidate, d);
+}
+
 /* ---- SQL ---- */
 
 /* What only an offer has: features, what they contributed, forecasts. */
@@ -400,8 +447,8 @@ static Datum
 decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 {
 	TupleDesc	desc;
-	Datum		values[23];
-	bool		nulls[23] = {false};
+	Datum		values[26];
+	bool		nulls[26] = {false};
 	bool		offer = d->product != NULL;
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
@@ -415,24 +462,27 @@ decision_datum(FunctionCallInfo fcinfo, const XsDecision *d)
 	values[5] = d->channel != NULL ? CStringGetTextDatum(d->channel) : (Datum) 0;
 	values[6] = Float8GetDatum(d->probability);
 	values[7] = Float8GetDatum(d->expected);
-	values[8] = CStringGetTextDatum(d->mode);
-	values[9] = CStringGetTextDatum(d->reason);
-	values[10] = Int32GetDatum(d->policy_version);
-	values[11] = Int64GetDatum(d->model_version);
-	values[12] = Int32GetDatum(d->encoding);
-	values[13] = Float8GetDatum(d->linear_predictor);
-	values[15] = xs_candidates_pack(d->ncandidates, d->candidates);
-	put_arrays(d, &values[14], &values[16], &values[17], &values[19]);
-	values[18] = d->segment == NULL ? (Datum) 0 : CStringGetTextDatum(d->segment);
-	values[20] = d->noverrides == 0 ? (Datum) 0 : xs_array_of_texts(d->noverrides, d->overrides);
-	values[21] = JsonbPGetDatum(d->reads);
-	values[22] = d->request_key == NULL ? (Datum) 0 : CStringGetTextDatum(d->request_key);
-	nulls[4] = nulls[6] = nulls[7] = nulls[13] = nulls[14] = nulls[16] = nulls[17] = nulls[19] = !offer;
+	values[8] = Float4GetDatum(d->value);
+	values[9] = Float4GetDatum(d->cost);
+	values[10] = BoolGetDatum(d->awaits_delivery);
+	values[11] = CStringGetTextDatum(d->mode);
+	values[12] = CStringGetTextDatum(d->reason);
+	values[13] = Int32GetDatum(d->policy_version);
+	values[14] = Int64GetDatum(d->model_version);
+	values[15] = Int32GetDatum(d->encoding);
+	values[16] = Float8GetDatum(d->linear_predictor);
+	values[18] = xs_candidates_pack(d->ncandidates, d->candidates);
+	put_arrays(d, &values[17], &values[19], &values[20], &values[22]);
+	values[21] = d->segment == NULL ? (Datum) 0 : CStringGetTextDatum(d->segment);
+	values[23] = d->noverrides == 0 ? (Datum) 0 : xs_array_of_texts(d->noverrides, d->overrides);
+	values[24] = JsonbPGetDatum(d->reads);
+	values[25] = d->request_key == NULL ? (Datum) 0 : CStringGetTextDatum(d->request_key);
+	nulls[4] = nulls[6] = nulls[7] = nulls[8] = nulls[9] = nulls[16] = nulls[17] = nulls[19] = nulls[20] = nulls[22] = !offer;
 	nulls[5] = d->channel == NULL;
-	nulls[18] = d->segment == NULL;
-	nulls[20] = d->noverrides == 0;
-	nulls[21] = d->reads == NULL;
-	nulls[22] = d->request_key == NULL;
+	nulls[21] = d->segment == NULL;
+	nulls[23] = d->noverrides == 0;
+	nulls[24] = d->reads == NULL;
+	nulls[25] = d->request_key == NULL;
 	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
 }
 

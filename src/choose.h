@@ -85,6 +85,12 @@ extern int	xs_choice_candidates(const XsCall *call, const XsChoice *choice, cons
 extern void xs_choose(const XsCall *call, const XsChoice *choice, const XsHistory *history,
 					  XsDecision *decision);
 
+/*
+ * An offer that was made elsewhere, as the present policy and model see it: its
+ * arm's features, segment and linear predictor.  The decision's id is the caller's.
+ */
+extern void xs_choose_past(const XsChoice *choice, int offer, int channel, XsDecision *decision);
+
 /* "agent" or "control", by a stable hash of the key. */
 extern const char *xs_cohort(const XsPolicy *policy, Datum customer_key);
 

@@ -11,9 +11,11 @@
 
 #include "fmgr.h"
 #include "funcapi.h"
+#include "libpq/pqformat.h"
 #include "miscadmin.h"
 #include "storage/proc.h"
 #include "utils/guc.h"
+#include "utils/relcache.h"
 
 #if PG_VERSION_NUM < 140000
 #error "xsell needs PostgreSQL 14 or later"
@@ -55,6 +57,16 @@
 #define xs_local_transaction() (MyProc->lxid)
 #else
 #define xs_local_transaction() (MyProc->vxid.lxid)
+#endif
+
+/* 17: pq_sendcountedtext lost the argument that let the length count itself */
+#if PG_VERSION_NUM < 170000
+#define pq_sendcountedtext(buf, str, slen) pq_sendcountedtext(buf, str, slen, false)
+#endif
+
+/* 18: a primary key may be deferrable, and must be asked for if it may */
+#if PG_VERSION_NUM < 180000
+#define RelationGetPrimaryKeyIndex(relation, deferrable_ok) RelationGetPrimaryKeyIndex(relation)
 #endif
 
 /* 15: InitMaterializedSRF, the set-up of a function that returns its set at once */

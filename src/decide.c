@@ -191,7 +191,11 @@ write_decision(const XsChoice *choice, const XsDecision *d, const XsContacts *co
 	if (d->product != NULL)
 		xs_contact_add(d, contacts, xs_contacts_since(choice->agent->policy, contacts, choice->now));
 	if (d->request_key != NULL && contacts != NULL)
+	{
+		if (d->product == NULL)
+			xs_contact_keep(d->customer_key, contacts);
 		xs_write_request(d);
+	}
 
 	/* Only a simulated clock that was set back makes ids that were walked past. */
 	if (d->product != NULL && d->decision_id <= choice->agent->folded_to)
@@ -221,12 +225,14 @@ decide(const XsCall *call, const XsChoice *choice, XsDecision *d)
 
 	memset(&history, 0, sizeof(history));
 	busy = xs_contact_lock(choice->customer_key, &history.contacts) == XS_CONTACT_BUSY;
-	if (!busy && answered_before(call, choice, d))
-		return;
-	if (!busy)
-		xs_complete_history(choice, XS_READ_NEWEST, &history);
-	xs_choose(call, choice, busy ? NULL : &history, d);
-	write_decision(choice, d, busy ? NULL : &history.contacts);
+	if (busy || !answered_before(call, choice, d))
+	{
+		if (!busy)
+			xs_complete_history(choice, XS_READ_NEWEST, &history);
+		xs_choose(call, choice, busy ? NULL : &history, d);
+		write_decision(choice, d, busy ? NULL : &history.contacts);
+	}
+	xs_contact_unlock(choice->customer_key, &history.contacts);
 }
 
 /* ---- SQL ---- */

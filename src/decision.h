@@ -35,12 +35,16 @@ typedef struct XsDecision
 	int64		decision_id;
 	Datum		customer_key;	/* of the journal's key type */
 	const char *agent;
-	const char *cohort;			/* "agent" or "control" */
+	const char *cohort;			/* "agent", "control", or "imported" */
 	const char *product;		/* NULL: no offer */
 	const char *channel;
-	double		probability;	/* product, channel, probability, expected, linear_predictor: if there is an offer */
+	double		probability;	/* product, channel, probability to cost, linear_predictor: if there is an offer; NaN: unknown */
 	double		expected;		/* value * rate - cost */
-	const char *mode;			/* "exploit", "explore", "control", "fallback", "none" */
+	float4		value;			/* of a conversion, and cost of the offer: of the candidate drawn */
+	float4		cost;
+	double		weight;			/* observations that it counts for; 0: one, as any */
+	bool		awaits_delivery;	/* its channel reports deliveries */
+	const char *mode;			/* "exploit", "explore", "control", "fallback", "imported", "none" */
 	const char *reason;
 	int32		policy_version;
 	int64		model_version;

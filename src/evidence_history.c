@@ -30,6 +30,7 @@ typedef struct Row
 	const char *segment;		/* NULL in rows of xsell.evidence, which have an encoding */
 	int32		encoding;
 	DateADT		bucket;
+	const char *source;
 	XsBeta		beta;
 	XsBeta		harm;
 	XsScore    *score;
@@ -66,26 +67,26 @@ static XsStatement live_version = {
 static XsStatement live_evidence = {
 	.relation = "evidence",
 	.sql = "SELECT e.product, e.encoding, e.bucket, e.beta, NULL, e.harm, NULL, e.score, NULL,"
-	"       CASE WHEN $2 THEN e.glm END, NULL"
+	"       CASE WHEN $2 THEN e.glm END, NULL, e.source"
 	"  FROM xsell.evidence e WHERE e.agent OPERATOR(pg_catalog.=) $1"
-	" ORDER BY e.product COLLATE pg_catalog.\"C\", e.encoding, e.bucket",
+	" ORDER BY e.product COLLATE pg_catalog.\"C\", e.encoding, e.bucket, e.source COLLATE pg_catalog.\"C\"",
 	.nargs = 2,
 	.argtypes = {TEXTOID, BOOLOID}
 };
 
 static XsStatement live_segments = {
 	.relation = "segment_evidence",
-	.sql = "SELECT e.product, e.segment, e.bucket, e.beta, NULL"
+	.sql = "SELECT e.product, e.segment, e.bucket, e.beta, NULL, e.source"
 	"  FROM xsell.segment_evidence e WHERE e.agent OPERATOR(pg_catalog.=) $1"
-	" ORDER BY e.product COLLATE pg_catalog.\"C\", e.segment COLLATE pg_catalog.\"C\", e.bucket",
+	" ORDER BY e.product COLLATE pg_catalog.\"C\", e.segment COLLATE pg_catalog.\"C\", e.bucket, e.source COLLATE pg_catalog.\"C\"",
 	.nargs = 1,
 	.argtypes = {TEXTOID}
 };
 
 /*
  * %1$s: the extension's schema.  $1 agent, $2 after, $3 last version, $4 with glm,
- * $5 identity encodings.  Each state is followed by the one it replaced; the last
- * column tells whether there are segments.
+ * $5 identity encodings.  Each state is followed by the one it replaced; then come
+ * the source and whether there are segments.
  */
 #define BETWEEN \
 	"  FROM xsell.experience e" \
@@ -95,25 +96,31 @@ static XsStatement live_segments = {
 
 #define LINK "CASE WHEN d.encoding OPERATOR(pg_catalog.=) ANY ($5) THEN 'identity' ELSE 'logit' END"
 
+#define NEW "WHERE e.weight OPERATOR(pg_catalog.>) 0"
+#define OLD "WHERE e.previous_weight OPERATOR(pg_catalog.>) 0"
+
 static const char evidence_text[] =
 "SELECT s.product, s.encoding, " XS_BUCKET("s.week") ", s.beta_new, s.beta_old, s.harm_new, s.harm_old,"
-"       s.score_new, s.score_old, s.glm_new, s.glm_old, s.segments OPERATOR(pg_catalog.>) 0"
-"  FROM (SELECT d.product, d.encoding, " XS_WEEK " AS week, pg_catalog.count(d.segment) AS segments,"
-"          %1$s.xsell_beta_agg(e.reward) AS beta_new, %1$s.xsell_beta_agg(e.previous) AS beta_old,"
-"          %1$s.xsell_beta_agg(e.harm) AS harm_new, %1$s.xsell_beta_agg(e.previous_harm) AS harm_old,"
-"          %1$s.xsell_score_agg(COALESCE(d.forecasts, '{}'), e.reward) AS score_new,"
-"          %1$s.xsell_score_agg(COALESCE(d.forecasts, '{}'), e.previous) AS score_old,"
-"          %1$s.xsell_glm_agg(d.features, e.reward, d.linear_predictor, 1, " LINK ") FILTER (WHERE $4) AS glm_new,"
-"          %1$s.xsell_glm_agg(d.features, e.previous, d.linear_predictor, 1, " LINK ") FILTER (WHERE $4) AS glm_old"
+"       s.score_new, s.score_old, s.glm_new, s.glm_old, s.source, s.segments OPERATOR(pg_catalog.>) 0"
+"  FROM (SELECT d.product, d.encoding, " XS_WEEK " AS week, " XS_SOURCE " AS source, pg_catalog.count(d.segment) AS segments,"
+"          %1$s.xsell_beta_agg(e.reward, e.weight) FILTER (" NEW ") AS beta_new,"
+"          %1$s.xsell_beta_agg(e.previous, e.previous_weight) FILTER (" OLD ") AS beta_old,"
+"          %1$s.xsell_beta_agg(e.harm, e.weight) FILTER (" NEW ") AS harm_new,"
+"          %1$s.xsell_beta_agg(e.previous_harm, e.previous_weight) FILTER (" OLD ") AS harm_old,"
+"          %1$s.xsell_score_agg(COALESCE(d.forecasts, '{}'), e.reward) FILTER (" NEW ") AS score_new,"
+"          %1$s.xsell_score_agg(COALESCE(d.forecasts, '{}'), e.previous) FILTER (" OLD ") AS score_old,"
+"          %1$s.xsell_glm_agg(d.features, e.reward, d.linear_predictor, e.weight, " LINK ") FILTER (" NEW " AND $4) AS glm_new,"
+"          %1$s.xsell_glm_agg(d.features, e.previous, d.linear_predictor, e.previous_weight, " LINK ") FILTER (" OLD " AND $4) AS glm_old"
 BETWEEN
-" GROUP BY 1, 2, 3) s ORDER BY s.product COLLATE pg_catalog.\"C\", s.encoding, s.week";
+" GROUP BY 1, 2, 3, 4) s ORDER BY s.product COLLATE pg_catalog.\"C\", s.encoding, s.week, s.source COLLATE pg_catalog.\"C\"";
 
 static const char segments_text[] =
-"SELECT s.product, s.segment, " XS_BUCKET("s.week") ", s.beta_new, s.beta_old"
-"  FROM (SELECT d.product, d.segment, " XS_WEEK " AS week,"
-"          %1$s.xsell_beta_agg(e.reward) AS beta_new, %1$s.xsell_beta_agg(e.previous) AS beta_old"
+"SELECT s.product, s.segment, " XS_BUCKET("s.week") ", s.beta_new, s.beta_old, s.source"
+"  FROM (SELECT d.product, d.segment, " XS_WEEK " AS week, " XS_SOURCE " AS source,"
+"          %1$s.xsell_beta_agg(e.reward, e.weight) FILTER (" NEW ") AS beta_new,"
+"          %1$s.xsell_beta_agg(e.previous, e.previous_weight) FILTER (" OLD ") AS beta_old"
 BETWEEN " AND d.segment IS NOT NULL"
-" GROUP BY 1, 2, 3) s ORDER BY s.product COLLATE pg_catalog.\"C\", s.segment COLLATE pg_catalog.\"C\", s.week";
+" GROUP BY 1, 2, 3, 4) s ORDER BY s.product COLLATE pg_catalog.\"C\", s.segment COLLATE pg_catalog.\"C\", s.week, s.source COLLATE pg_catalog.\"C\"";
 
 static XsStatement evidence_between = {
 	.relation = "experience",
@@ -162,6 +169,8 @@ compare(const Row *a, const Row *b)
 		result = (a->encoding > b->encoding) - (a->encoding < b->encoding);
 	if (result == 0)
 		result = (a->bucket > b->bucket) - (a->bucket < b->bucket);
+	if (result == 0)
+		result = strcmp(a->source, b->source);
 	return result;
 }
 
@@ -208,6 +217,7 @@ find_or_add(XsEvidenceHistory *history, Rows *rows, const Row *key)
 	row->segment = key->segment != NULL ? pstrdup(key->segment) : NULL;
 	row->encoding = key->encoding;
 	row->bucket = key->bucket;
+	row->source = pstrdup(key->source);
 	if (key->segment == NULL)
 		row->score = palloc0(sizeof(XsScore));
 	MemoryContextSwitchTo(caller);
@@ -282,6 +292,7 @@ merge_evidence(XsEvidenceHistory *history, uint64 n, int sign)
 		key.product = TextDatumGetCString(column(i, 1, &isnull));
 		key.encoding = DatumGetInt32(column(i, 2, &isnull));
 		key.bucket = DatumGetDateADT(column(i, 3, &isnull));
+		key.source = TextDatumGetCString(column(i, 12, &isnull));
 		row = find_or_add(history, &history->evidence, &key);
 		merge_beta(&row->beta, i, 4, sign);
 		merge_beta(&row->harm, i, 6, sign);
@@ -301,6 +312,7 @@ merge_segments(XsEvidenceHistory *history, uint64 n, int sign)
 		key.product = TextDatumGetCString(column(i, 1, &isnull));
 		key.segment = TextDatumGetCString(column(i, 2, &isnull));
 		key.bucket = DatumGetDateADT(column(i, 3, &isnull));
+		key.source = TextDatumGetCString(column(i, 6, &isnull));
 		merge_beta(&find_or_add(history, &history->segments, &key)->beta, i, 4, sign);
 	}
 }
@@ -358,7 +370,7 @@ roll(XsEvidenceHistory *history, int64 after, int64 upto, int sign)
 	{
 		bool		isnull;
 
-		segments = DatumGetBool(column(i, 12, &isnull));
+		segments = DatumGetBool(column(i, 13, &isnull));
 	}
 	merge_evidence(history, n, sign);
 	if (segments)
@@ -377,12 +389,18 @@ xs_history_create(MemoryContext parent)
 	return history;
 }
 
+static int64
+between(int64 a, int64 b)
+{
+	return a > b ? a - b : b - a;
+}
+
 void
 xs_history_at(XsEvidenceHistory *history, const char *agent, int64 model_version, bool with_glm)
 {
 	bool		at_hand = history->agent != NULL && strcmp(history->agent, agent) == 0 &&
 	(history->with_glm || !with_glm);
-	int64		distance = at_hand ? Abs(history->model_version - model_version) : PG_INT64_MAX;
+	int64		distance = at_hand ? between(history->model_version, model_version) : PG_INT64_MAX;
 
 	if (distance == 0)
 		return;
@@ -390,7 +408,7 @@ xs_history_at(XsEvidenceHistory *history, const char *agent, int64 model_version
 	if (distance > NEAR)
 	{
 		int64		live = read_live_version(agent);
-		int64		from_live = Abs(live - model_version);
+		int64		from_live = between(live, model_version);
 
 		if (from_live < Min(distance, model_version))
 			start_from_live(history, agent, with_glm, live);
@@ -416,7 +434,7 @@ xs_history_each(const XsEvidenceHistory *history,
 
 		if (row->beta.n > 0)
 			callback(arg, &(XsEvidenceRow) {
-				.product = row->product,.encoding = row->encoding,.bucket = row->bucket,
+				.product = row->product,.encoding = row->encoding,.bucket = row->bucket,.source = row->source,
 				.beta = &row->beta,.glm = row->glm,.score = row->score,.harm = &row->harm
 			});
 	}
@@ -432,7 +450,7 @@ xs_history_each_segment(const XsEvidenceHistory *history,
 
 		if (row->beta.n > 0)
 			callback(arg, &(XsSegmentRow) {
-				.product = row->product,.segment = row->segment,.bucket = row->bucket,
+				.product = row->product,.segment = row->segment,.bucket = row->bucket,.source = row->source,
 				.beta = &row->beta
 			});
 	}

@@ -121,10 +121,18 @@ static XsStatement create_learner = {
 static XsStatement save_learner = {
 	.relation = "learner",
 	.sql = "UPDATE xsell.learner l SET model_version = $2, folded_to = $3, outcomes_to = $4,"
-	" fence_xid = $5, fence_id = $6, learned_at = $7"
+	" fence_xid = $5, fence_id = $6, learned_at = $7, failed_at = NULL, failure = NULL"
 	" WHERE l.agent OPERATOR(pg_catalog.=) $1",
 	.nargs = 7,
 	.argtypes = {TEXTOID, INT8OID, INT8OID, INT8OID, XID8OID, INT8OID, TIMESTAMPTZOID}
+};
+
+static XsStatement save_failure = {
+	.relation = "learner",
+	.sql = "UPDATE xsell.learner l SET failed_at = $2, failure = $3"
+	" WHERE l.agent OPERATOR(pg_catalog.=) $1",
+	.nargs = 3,
+	.argtypes = {TEXTOID, TIMESTAMPTZOID, TEXTOID}
 };
 
 static XsStatement learner_version = {
@@ -132,12 +140,6 @@ static XsStatement learner_version = {
 	.sql = "SELECT l.model_version FROM xsell.learner l WHERE l.agent OPERATOR(pg_catalog.=) $1",
 	.nargs = 1,
 	.argtypes = {TEXTOID}
-};
-
-static XsStatement agents = {
-	.relation = "policy",
-	.sql = "SELECT DISTINCT p.agent FROM xsell.policy p ORDER BY 1",
-	.nargs = 0
 };
 
 static Datum
@@ -186,6 +188,20 @@ save(const char *agent, const Learner *learner)
 		nulls[4] = nulls[5] = 'n';
 	if (xs_execute(&save_learner, values, nulls, XS_WRITE, 0) != 1)
 		elog(ERROR, "the locked learner of agent \"%s\" is gone", agent);
+}
+
+void
+xs_note_failure(const char *agent, const char *failure)
+{
+	Datum		values[] = {
+		CStringGetTextDatum(agent),
+		TimestampTzGetDatum(xs_now()),
+		CStringGetTextDatum(failure)
+	};
+	Learner		learner;
+
+	if (lock(agent, &learner))
+		xs_execute(&save_failure, values, NULL, XS_WRITE, 0);
 }
 
 /* ---- the horizon ---- */
@@ -297,6 +313,36 @@ id_array(int64 id)
 										   sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
+/* Counts what a statement of a step taught; it makes a new version. */
+static void
+note(Learner *learner, int64 count, int64 *counter)
+{
+	*counter += count;
+	learner->model_version += count > 0;
+}
+
+/* Decisions that the walk has passed: recorded late, or held while their feed was silent.  False: none. */
+static bool
+learn_passed(const XsLearning *learning, const XsSilence *silence, Learner *learner, const XsSpan *span, int64 n,
+			 XsLearned *learned)
+{
+	Datum		ids;
+	bool		any = false;
+
+	if (span->late && xs_take_late(learning->agent, learner->folded_to, n, &ids))
+	{
+		note(learner, xs_fold_late(learning, silence, ids, learner->model_version + 1), &learned->decisions);
+		note(learner, xs_correct(learning, 0, 0, ids, learner->model_version + 1), &learned->corrections);
+		any = true;
+	}
+	if (span->held && xs_release(learning->agent, silence, n, &ids))
+	{
+		note(learner, xs_fold_late(learning, silence, ids, learner->model_version + 1), &learned->decisions);
+		any = true;
+	}
+	return any;
+}
+
 /*
  * One step of n offers or rows towards the horizon, see xs_span; decision_id
  * (or 0) is corrected at once if it was folded before.  False: nothing was left.
@@ -306,39 +352,32 @@ step(const XsLearning *learning, Learner *learner, int64 horizon, int64 n, int64
 	 int64 decision_id, XsLearned *learned)
 {
 	XsSpan		span = xs_span(learning->agent, learner->folded_to, learner->outcomes_to, horizon, n, rows);
-	Datum		late;
-	int64		count;
+	XsSilence	silence;
+	bool		any;
 
-	if (span.late && xs_take_late(learning->agent, learner->folded_to, n, &late))
-	{
-		count = xs_fold_late(learning, late, learner->model_version + 1);
-		learned->decisions += count;
-		learner->model_version += count > 0;
-		count = xs_correct(learning, 0, 0, late, learner->model_version + 1);
-		learned->corrections += count;
-		learner->model_version += count > 0;
-	}
+	xs_find_silence(learning, xs_now(), &silence);
+	any = learn_passed(learning, &silence, learner, &span, n, learned);
 
 	if (decision_id > learner->folded_to)
 		decision_id = 0;		/* it is folded with its outcome, at its turn */
 	if (span.decisions)
-	{
-		count = xs_fold_range(learning, learner->folded_to, span.decisions_to,
-							  learner->model_version + 1);
-		learned->decisions += count;
-		learner->model_version += count > 0;
-	}
+		note(learner, xs_fold_range(learning, &silence, learner->folded_to, span.decisions_to,
+									learner->model_version + 1), &learned->decisions);
 	learner->folded_to = span.decisions_to;
 
 	if (span.outcomes || decision_id != 0)
-	{
-		count = xs_correct(learning, learner->outcomes_to, span.outcomes_to,
-						   id_array(decision_id), learner->model_version + 1);
-		learned->corrections += count;
-		learner->model_version += count > 0;
-	}
+		note(learner, xs_correct(learning, learner->outcomes_to, span.outcomes_to,
+								 id_array(decision_id), learner->model_version + 1), &learned->corrections);
 	learner->outcomes_to = span.outcomes_to;
-	return span.late || span.decisions || span.outcomes;
+	return any || span.decisions || span.outcomes;
+}
+
+/* Whether there is enough to learn. */
+static bool
+is_due(const XsLearning *learning, const Learner *learner, int64 horizon)
+{
+	return learning->batch <= 1 ||
+		xs_is_waiting(learning->agent, learner->folded_to, learner->outcomes_to, horizon, learning->batch);
 }
 
 XsLearned
@@ -352,15 +391,15 @@ xs_learn_online(const XsLearning *learning, int64 decision_id)
 	if (learned.aside)
 		return learned;
 	horizon = find_horizon(&learner);
-	(void) step(learning, &learner, horizon, ONLINE_STEP, ONLINE_ROWS, decision_id, &learned);
+	if (is_due(learning, &learner, horizon))
+		(void) step(learning, &learner, horizon, ONLINE_STEP, ONLINE_ROWS, decision_id, &learned);
 	save(learning->agent, &learner);
 	learned.model_version = learner.model_version;
 	return learned;
 }
 
-/* Everything up to the horizon, or about max_decisions of it. */
-static XsLearned
-learn_in_bulk(const XsLearning *learning, int64 max_decisions)
+XsLearned
+xs_learn_in_bulk(const XsLearning *learning, int64 max_decisions)
 {
 	XsLearned	learned = {0};
 	Learner		learner;
@@ -382,7 +421,8 @@ learn_in_bulk(const XsLearning *learning, int64 max_decisions)
 	}
 
 	horizon = find_horizon(&learner);
-	do
+	n = is_due(learning, &learner, horizon) ? 1 : 0;
+	while (n > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
 		n = Min(BULK_STEP, max_decisions - learned.decisions);
@@ -393,7 +433,9 @@ learn_in_bulk(const XsLearning *learning, int64 max_decisions)
 					(errmsg("agent \"%s\": %lld decisions learned so far",
 							learning->agent, (long long) told)));
 		}
-	} while (n > 0 && step(learning, &learner, horizon, n, n, 0, &learned));
+		if (n > 0 && !step(learning, &learner, horizon, n, n, 0, &learned))
+			n = 0;
+	}
 
 	save(learning->agent, &learner);
 	learned.model_version = learner.model_version;
@@ -445,15 +487,15 @@ learn_agent(const char *agent, bool by_name, int64 max_decisions, ReturnSetInfo 
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("agent \"%s\" does not exist", agent),
 				 errhint("Agents are the rows of xsell.agent.")));
-	if (learning->mode == XS_LEARN_OFF && by_name)
+	if (learning->mode == XS_LEARN_HOLD && by_name)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("agent \"%s\" does not learn", agent),
-				 errhint("Set its learning to 'online' or 'deferred' in xsell.agent.")));
-	if (learning->mode == XS_LEARN_OFF)
+				 errhint("Set its learning to 'online', 'deferred' or 'background' in xsell.agent.")));
+	if (learning->mode == XS_LEARN_HOLD)
 		return;
 
-	learned = learn_in_bulk(learning, max_decisions);
+	learned = xs_learn_in_bulk(learning, max_decisions);
 	values[0] = CStringGetTextDatum(agent);
 	values[1] = Int64GetDatum(learned.decisions);
 	values[2] = Int64GetDatum(learned.corrections);
@@ -482,11 +524,9 @@ xsell_learn(PG_FUNCTION_ARGS)
 		learn_agent(text_to_cstring(PG_GETARG_TEXT_PP(0)), true, max_decisions, result);
 	else
 	{
-		uint64		n = xs_execute(&agents, NULL, NULL, XS_READ_NEWEST, 0);
-		char	  **names = palloc(sizeof(char *) * Max(n, 1));
+		char	  **names;
+		uint64		n = xs_agents(&names, CurrentMemoryContext);
 
-		for (uint64 i = 0; i < n; i++)
-			names[i] = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
 		for (uint64 i = 0; i < n; i++)
 			learn_agent(names[i], false, max_decisions, result);
 	}

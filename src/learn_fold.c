@@ -18,6 +18,7 @@
 #include "executor/spi.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -50,9 +51,23 @@ static XsStatement span = {
 	"   WHERE o.agent OPERATOR(pg_catalog.=) $1"
 	"     AND o.outcome_id OPERATOR(pg_catalog.>) $4 AND o.outcome_id OPERATOR(pg_catalog.<) $3),"
 	" EXISTS (SELECT FROM xsell.late l"
-	"   WHERE l.agent OPERATOR(pg_catalog.=) $1 AND l.decision_id OPERATOR(pg_catalog.<=) $2)",
+	"   WHERE l.agent OPERATOR(pg_catalog.=) $1 AND l.decision_id OPERATOR(pg_catalog.<=) $2),"
+	" EXISTS (SELECT FROM xsell.held h WHERE h.agent OPERATOR(pg_catalog.=) $1)",
 	.nargs = 6,
 	.argtypes = {TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID}
+};
+
+/* Decisions and outcomes that are to be learned: the bound $5 of either, among 20000 rows of the log. */
+static XsStatement waiting = {
+	.relation = "learner",
+	.sql = "SELECT (SELECT pg_catalog.count(*) FROM (SELECT FROM"
+	"   (SELECT d.agent, d.product FROM xsell.decision d WHERE " WALK " ORDER BY d.decision_id LIMIT 20000) w"
+	"   WHERE w.agent OPERATOR(pg_catalog.=) $1 AND w.product IS NOT NULL LIMIT $5) x)"
+	" OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM (SELECT FROM xsell.outcome o"
+	"   WHERE o.agent OPERATOR(pg_catalog.=) $1"
+	"     AND o.outcome_id OPERATOR(pg_catalog.>) $4 AND o.outcome_id OPERATOR(pg_catalog.<) $3 LIMIT $5) x)",
+	.nargs = 5,
+	.argtypes = {TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID}
 };
 
 static XsStatement take_late = {
@@ -68,13 +83,57 @@ static XsStatement take_late = {
 	.argtypes = {TEXTOID, INT8OID, INT8OID}
 };
 
+#define COUNTED "b.weight OPERATOR(pg_catalog.>) 0"
+#define COUNTED_BEFORE "b.previous_weight OPERATOR(pg_catalog.>) 0"
+#define SEGMENTED "b.segment IS NOT NULL AND " COUNTED
+
+/* A state of x less what the group s taught before, and more by what it teaches now; any may be NULL. */
+#define REPLACED(state) \
+	"CASE WHEN x." state " IS NULL THEN s." state "_new" \
+	" WHEN s." state "_old IS NULL THEN x." state " OPERATOR(%1$s.+) s." state "_new" \
+	" WHEN s." state "_new IS NULL THEN x." state " OPERATOR(%1$s.-) s." state "_old" \
+	" ELSE x." state " OPERATOR(%1$s.-) s." state "_old OPERATOR(%1$s.+) s." state "_new END"
+#define ANY_EVIDENCE "s.beta_old IS NOT NULL OR s.beta_new IS NOT NULL"
+
+/* Whether a silent feed covers the row d; channels and ids as in heard_text. */
+#define SILENT(channels, ids) \
+	"EXISTS (SELECT FROM ROWS FROM (pg_catalog.unnest(" channels "), pg_catalog.unnest(" ids ")) s (channel, since)" \
+	" WHERE (s.channel IS NULL OR s.channel OPERATOR(pg_catalog.=) d.channel) AND d.decision_id OPERATOR(pg_catalog.>) s.since)"
+
+/* Of those whose feed would report: history is imported with its outcome. */
+#define AWAITED(channels, ids) \
+	"(d.cohort OPERATOR(pg_catalog.<>) 'imported' AND " SILENT(channels, ids) ")"
+
 /* Common to all: what evidence needs of a decision. */
 #define OBSERVED \
 	"d.decision_id, d.product, d.encoding, d.segment, d.features, d.linear_predictor," \
-	" COALESCE(d.forecasts, '{}') AS forecasts, " XS_WEEK " AS week"
+	" COALESCE(d.forecasts, '{}') AS forecasts, " XS_WEEK " AS week, " XS_SOURCE " AS source"
 
-/* What counts of a decision's outcomes. */
-#define COUNTS "pg_catalog.max(o.reward) AS reward, pg_catalog.max(o.harm) AS harm"
+/*
+ * What the decision d teaches, given the sums o of its outcomes: nothing if no
+ * outcome shows that it has reached the customer, and one says that it has not, or
+ * the channel would have said that it has.
+ */
+#define TAUGHT \
+	"CASE WHEN o.reached THEN COALESCE(d.weight, 1)" \
+	"     WHEN o.lost OR d.awaits_delivery THEN 0 ELSE COALESCE(d.weight, 1) END AS weight," \
+	" COALESCE(o.reward, 0) AS reward, COALESCE(o.harm, 0) AS harm"
+
+/*
+ * Sums of a decision's outcomes o that count.  One that was reversed does not,
+ * unless its reversal was reversed; longer chains are no policy.
+ */
+#define COUNTS \
+	"pg_catalog.max(o.reward) AS reward, pg_catalog.max(o.harm) AS harm," \
+	" pg_catalog.bool_or(o.delivery IS NULL OR o.delivery OPERATOR(pg_catalog.<>) 'undelivered') AS reached," \
+	" pg_catalog.bool_or(o.delivery OPERATOR(pg_catalog.=) 'undelivered') AS lost"
+#define STANDS \
+	"NOT EXISTS (SELECT FROM xsell.outcome r" \
+	" WHERE r.decision_id OPERATOR(pg_catalog.=) o.decision_id AND r.reverses IS NOT NULL" \
+	"   AND r.reverses OPERATOR(pg_catalog.=) o.outcome" \
+	"   AND NOT EXISTS (SELECT FROM xsell.outcome q" \
+	"     WHERE q.decision_id OPERATOR(pg_catalog.=) r.decision_id AND q.reverses IS NOT NULL" \
+	"       AND q.reverses OPERATOR(pg_catalog.=) r.outcome))"
 
 #define LINK "CASE WHEN b.encoding OPERATOR(pg_catalog.=) ANY ($2) THEN 'identity' ELSE 'logit' END"
 
@@ -87,136 +146,237 @@ static XsStatement take_late = {
 static const char fold_text[] =
 "WITH batch AS NOT MATERIALIZED (%2$s),"
 " learned AS ("
-"   INSERT INTO xsell.experience (decision_id, model_version, agent, reward, harm)"
-"   SELECT b.decision_id, $3, $1, b.reward, b.harm FROM batch b),"
+"   INSERT INTO xsell.experience (decision_id, model_version, agent, weight, reward, harm)"
+"   SELECT b.decision_id, $3, $1, b.weight, b.reward, b.harm FROM batch b),"
 " added AS MATERIALIZED ("
-"   SELECT b.product, b.encoding, b.week, pg_catalog.count(*) AS n,"
-"          pg_catalog.array_agg(b.segment) FILTER (WHERE b.segment IS NOT NULL) AS segments,"
-"          pg_catalog.array_agg(b.reward) FILTER (WHERE b.segment IS NOT NULL) AS rewards,"
-"          %1$s.xsell_beta_agg(b.reward) AS beta,"
-"          %1$s.xsell_glm_agg(b.features, b.reward, b.linear_predictor, 1, " LINK ") AS glm,"
-"          %1$s.xsell_score_agg(b.forecasts, b.reward) AS score,"
-"          %1$s.xsell_beta_agg(b.harm) AS harm"
-"     FROM batch b GROUP BY b.product, b.encoding, b.week),"
+"   SELECT b.product, b.encoding, b.week, b.source, pg_catalog.count(*) AS n,"
+"          pg_catalog.array_agg(b.segment) FILTER (WHERE " SEGMENTED ") AS segments,"
+"          pg_catalog.array_agg(b.reward) FILTER (WHERE " SEGMENTED ") AS rewards,"
+"          pg_catalog.array_agg(b.weight) FILTER (WHERE " SEGMENTED ") AS weights,"
+"          %1$s.xsell_beta_agg(b.reward, b.weight) FILTER (WHERE " COUNTED ") AS beta,"
+"          %1$s.xsell_glm_agg(b.features, b.reward, b.linear_predictor, b.weight, " LINK ") FILTER (WHERE " COUNTED ") AS glm,"
+"          %1$s.xsell_score_agg(b.forecasts, b.reward) FILTER (WHERE " COUNTED ") AS score,"
+"          %1$s.xsell_beta_agg(b.harm, b.weight) FILTER (WHERE " COUNTED ") AS harm"
+"     FROM batch b GROUP BY b.product, b.encoding, b.week, b.source),"
 " merged AS ("
-"   INSERT INTO xsell.evidence AS e (agent, product, encoding, bucket, model_version, beta, glm, score, harm)"
-"   SELECT $1, s.product, s.encoding, " XS_BUCKET("s.week") ", $3, s.beta, s.glm, s.score, s.harm FROM added s"
-"   ON CONFLICT (agent, product, encoding, bucket) DO UPDATE"
+"   INSERT INTO xsell.evidence AS e (agent, product, encoding, bucket, source, model_version, beta, glm, score, harm)"
+"   SELECT $1, s.product, s.encoding, " XS_BUCKET("s.week") ", s.source, $3, s.beta, s.glm, s.score, s.harm"
+"     FROM added s WHERE s.beta IS NOT NULL"
+"   ON CONFLICT (agent, product, encoding, bucket, source) DO UPDATE"
 "     SET model_version = excluded.model_version,"
 "         beta = e.beta OPERATOR(%1$s.+) excluded.beta,"
 "         glm = e.glm OPERATOR(%1$s.+) excluded.glm,"
 "         score = e.score OPERATOR(%1$s.+) excluded.score,"
 "         harm = e.harm OPERATOR(%1$s.+) excluded.harm),"
 " segments AS ("
-"   INSERT INTO xsell.segment_evidence AS e (agent, product, segment, bucket, model_version, beta)"
-"   SELECT $1, s.product, s.segment, " XS_BUCKET("s.week") ", $3, s.beta"
-"     FROM (SELECT a.product, r.segment, a.week, %1$s.xsell_beta_agg(r.reward) AS beta"
-"             FROM added a, ROWS FROM (pg_catalog.unnest(a.segments), pg_catalog.unnest(a.rewards)) r (segment, reward)"
-"            GROUP BY a.product, r.segment, a.week) s"
-"   ON CONFLICT (agent, product, segment, bucket) DO UPDATE"
+"   INSERT INTO xsell.segment_evidence AS e (agent, product, segment, bucket, source, model_version, beta)"
+"   SELECT $1, s.product, s.segment, " XS_BUCKET("s.week") ", s.source, $3, s.beta"
+"     FROM (SELECT a.product, r.segment, a.week, a.source, %1$s.xsell_beta_agg(r.reward, r.weight) AS beta"
+"             FROM added a, ROWS FROM (pg_catalog.unnest(a.segments), pg_catalog.unnest(a.rewards), pg_catalog.unnest(a.weights))"
+"                  r (segment, reward, weight)"
+"            GROUP BY a.product, r.segment, a.week, a.source) s"
+"   ON CONFLICT (agent, product, segment, bucket, source) DO UPDATE"
 "     SET model_version = excluded.model_version,"
 "         beta = e.beta OPERATOR(%1$s.+) excluded.beta)"
 " SELECT COALESCE(pg_catalog.sum(s.n), 0)::pg_catalog.int8 FROM added s";
 
 /*
- * $4 after, $5 last id.  A decision that has outcomes already counts their
- * largest reward and their largest harm.
+ * $4 after, $5 last id.  A decision that has outcomes already is learned with
+ * what they say, which is looked up: sums of the range's outcomes, joined, were
+ * gone through once per decision where tables had no statistics yet.
  */
 static const char range_text[] =
-"SELECT " OBSERVED ", COALESCE(o.reward, 0) AS reward, COALESCE(o.harm, 0) AS harm"
+"SELECT " OBSERVED ", " TAUGHT
 "  FROM xsell.decision d"
-"  LEFT JOIN (SELECT o.decision_id, " COUNTS " FROM xsell.outcome o"
-"              WHERE o.decision_id OPERATOR(pg_catalog.>) $4 AND o.decision_id OPERATOR(pg_catalog.<=) $5"
-"              GROUP BY o.decision_id) o ON o.decision_id OPERATOR(pg_catalog.=) d.decision_id"
+"  LEFT JOIN LATERAL (SELECT " COUNTS " FROM xsell.outcome o"
+"              WHERE o.decision_id OPERATOR(pg_catalog.=) d.decision_id AND " STANDS ") o ON true"
 " WHERE d.decision_id OPERATOR(pg_catalog.>) $4 AND d.decision_id OPERATOR(pg_catalog.<=) $5"
 "   AND d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL";
 
 /* $4 decision ids */
 static const char late_text[] =
-"SELECT " OBSERVED ", COALESCE(o.reward, 0) AS reward, COALESCE(o.harm, 0) AS harm"
+"SELECT " OBSERVED ", " TAUGHT
 "  FROM xsell.decision d"
 "  LEFT JOIN LATERAL (SELECT " COUNTS " FROM xsell.outcome o"
-"              WHERE o.decision_id OPERATOR(pg_catalog.=) d.decision_id) o ON true"
+"              WHERE o.decision_id OPERATOR(pg_catalog.=) d.decision_id AND " STANDS ") o ON true"
 " WHERE d.decision_id OPERATOR(pg_catalog.=) ANY ($4)"
 "   AND d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL"
 "   AND NOT EXISTS (SELECT FROM xsell.experience e WHERE e.decision_id OPERATOR(pg_catalog.=) d.decision_id)";
 
+/* Behind either where feeds are silent: $6 their channels, NULL for all, $7 the last ids before their silence. */
+static const char heard_text[] = " AND NOT " AWAITED("$6", "$7");
+
 /*
- * Decisions whose reward or harm is not the one that counts any more.  What they
- * taught is taken away and taught anew.  $4 outcomes after, $5 last outcome id,
- * $6 decision ids.
+ * Decisions whose lesson is not the one that counts any more.  What they taught is
+ * taken away and taught anew.  $4 outcomes after, $5 last outcome id, $6 decision
+ * ids.
  *
  * The evidence to correct is looked up (LATERAL with LIMIT leaves no other plan):
  * an UPDATE that joins it would read all of the agent's while that is little.
+ * What never counted before may have left no evidence of its week yet.
+ *
+ * An outcome that was under way when its customer was forgotten committed after
+ * its decision had gone: it goes here.  (A subquery for its decision, not a join,
+ * which might read the log.)
  */
 static const char correct_text[] =
-"WITH change AS MATERIALIZED ("
-"   SELECT " OBSERVED ", e.reward AS previous, e.harm AS previous_harm, o.reward, o.harm"
+"WITH stray AS ("
+"   DELETE FROM xsell.outcome o"
+"    WHERE (SELECT EXISTS (SELECT FROM xsell.forgotten f WHERE f.agent OPERATOR(pg_catalog.=) $1))"
+"      AND o.agent OPERATOR(pg_catalog.=) $1"
+"      AND o.outcome_id OPERATOR(pg_catalog.>) $4 AND o.outcome_id OPERATOR(pg_catalog.<=) $5"
+"      AND (SELECT d.decision_id FROM xsell.decision d WHERE d.decision_id OPERATOR(pg_catalog.=) o.decision_id) IS NULL),"
+" change AS MATERIALIZED ("
+"   SELECT b.* FROM (SELECT " OBSERVED ", " TAUGHT ","
+"          e.weight AS previous_weight, e.reward AS previous, e.harm AS previous_harm"
 "     FROM (SELECT o.decision_id FROM xsell.outcome o"
 "            WHERE o.agent OPERATOR(pg_catalog.=) $1"
 "              AND o.outcome_id OPERATOR(pg_catalog.>) $4 AND o.outcome_id OPERATOR(pg_catalog.<=) $5"
 "           UNION SELECT pg_catalog.unnest($6)) c"
-"     JOIN LATERAL (SELECT e.reward, e.harm FROM xsell.experience e"
+"     JOIN LATERAL (SELECT e.weight, e.reward, e.harm FROM xsell.experience e"
 "            WHERE e.decision_id OPERATOR(pg_catalog.=) c.decision_id"
 "            ORDER BY e.model_version DESC LIMIT 1) e ON true"
 "     JOIN LATERAL (SELECT " COUNTS " FROM xsell.outcome o"
-"            WHERE o.decision_id OPERATOR(pg_catalog.=) c.decision_id) o"
-"       ON o.reward OPERATOR(pg_catalog.<>) e.reward OR o.harm OPERATOR(pg_catalog.<>) e.harm"
-"     JOIN xsell.decision d ON d.decision_id OPERATOR(pg_catalog.=) c.decision_id),"
+"            WHERE o.decision_id OPERATOR(pg_catalog.=) c.decision_id AND " STANDS ") o ON true"
+"     JOIN xsell.decision d ON d.decision_id OPERATOR(pg_catalog.=) c.decision_id) b"
+"    WHERE b.weight OPERATOR(pg_catalog.<>) b.previous_weight OR b.reward OPERATOR(pg_catalog.<>) b.previous"
+"       OR b.harm OPERATOR(pg_catalog.<>) b.previous_harm),"
 " learned AS ("
-"   INSERT INTO xsell.experience (decision_id, model_version, agent, reward, harm, previous, previous_harm)"
-"   SELECT b.decision_id, $3, $1, b.reward, b.harm, b.previous, b.previous_harm FROM change b),"
+"   INSERT INTO xsell.experience (decision_id, model_version, agent, weight, reward, harm, previous_weight, previous, previous_harm)"
+"   SELECT b.decision_id, $3, $1, b.weight, b.reward, b.harm, b.previous_weight, b.previous, b.previous_harm FROM change b),"
 " delta AS ("
-"   SELECT b.product, b.encoding, b.week,"
-"          %1$s.xsell_beta_agg(b.previous) AS beta_old, %1$s.xsell_beta_agg(b.reward) AS beta_new,"
-"          %1$s.xsell_glm_agg(b.features, b.previous, b.linear_predictor, 1, " LINK ") AS glm_old,"
-"          %1$s.xsell_glm_agg(b.features, b.reward, b.linear_predictor, 1, " LINK ") AS glm_new,"
-"          %1$s.xsell_score_agg(b.forecasts, b.previous) AS score_old, %1$s.xsell_score_agg(b.forecasts, b.reward) AS score_new,"
-"          %1$s.xsell_beta_agg(b.previous_harm) AS harm_old, %1$s.xsell_beta_agg(b.harm) AS harm_new"
-"     FROM change b GROUP BY b.product, b.encoding, b.week),"
+"   SELECT b.product, b.encoding, b.week, b.source,"
+"          %1$s.xsell_beta_agg(b.previous, b.previous_weight) FILTER (WHERE " COUNTED_BEFORE ") AS beta_old,"
+"          %1$s.xsell_beta_agg(b.reward, b.weight) FILTER (WHERE " COUNTED ") AS beta_new,"
+"          %1$s.xsell_glm_agg(b.features, b.previous, b.linear_predictor, b.previous_weight, " LINK ") FILTER (WHERE " COUNTED_BEFORE ") AS glm_old,"
+"          %1$s.xsell_glm_agg(b.features, b.reward, b.linear_predictor, b.weight, " LINK ") FILTER (WHERE " COUNTED ") AS glm_new,"
+"          %1$s.xsell_score_agg(b.forecasts, b.previous) FILTER (WHERE " COUNTED_BEFORE ") AS score_old,"
+"          %1$s.xsell_score_agg(b.forecasts, b.reward) FILTER (WHERE " COUNTED ") AS score_new,"
+"          %1$s.xsell_beta_agg(b.previous_harm, b.previous_weight) FILTER (WHERE " COUNTED_BEFORE ") AS harm_old,"
+"          %1$s.xsell_beta_agg(b.harm, b.weight) FILTER (WHERE " COUNTED ") AS harm_new"
+"     FROM change b GROUP BY b.product, b.encoding, b.week, b.source),"
 " merged AS ("
-"   INSERT INTO xsell.evidence AS e (agent, product, encoding, bucket, model_version, beta, glm, score, harm)"
-"   SELECT $1, s.product, s.encoding, " XS_BUCKET("s.week") ", $3,"
-"          x.beta OPERATOR(%1$s.-) s.beta_old OPERATOR(%1$s.+) s.beta_new,"
-"          x.glm OPERATOR(%1$s.-) s.glm_old OPERATOR(%1$s.+) s.glm_new,"
-"          x.score OPERATOR(%1$s.-) s.score_old OPERATOR(%1$s.+) s.score_new,"
-"          x.harm OPERATOR(%1$s.-) s.harm_old OPERATOR(%1$s.+) s.harm_new"
-"     FROM delta s CROSS JOIN LATERAL (SELECT x.beta, x.glm, x.score, x.harm FROM xsell.evidence x"
+"   INSERT INTO xsell.evidence AS e (agent, product, encoding, bucket, source, model_version, beta, glm, score, harm)"
+"   SELECT $1, s.product, s.encoding, " XS_BUCKET("s.week") ", s.source, $3,"
+"          " REPLACED("beta") ", " REPLACED("glm") ", " REPLACED("score") ", " REPLACED("harm")
+"     FROM delta s LEFT JOIN LATERAL (SELECT x.beta, x.glm, x.score, x.harm FROM xsell.evidence x"
 "            WHERE x.agent OPERATOR(pg_catalog.=) $1 AND x.product OPERATOR(pg_catalog.=) s.product"
-"              AND x.encoding OPERATOR(pg_catalog.=) s.encoding"
-"              AND x.bucket OPERATOR(pg_catalog.=) " XS_BUCKET("s.week") " LIMIT 1) x"
-"   ON CONFLICT (agent, product, encoding, bucket) DO UPDATE"
+"              AND x.encoding OPERATOR(pg_catalog.=) s.encoding AND x.source OPERATOR(pg_catalog.=) s.source"
+"              AND x.bucket OPERATOR(pg_catalog.=) " XS_BUCKET("s.week") " LIMIT 1) x ON true"
+"    WHERE " ANY_EVIDENCE
+"   ON CONFLICT (agent, product, encoding, bucket, source) DO UPDATE"
 "     SET model_version = excluded.model_version, beta = excluded.beta, glm = excluded.glm,"
 "         score = excluded.score, harm = excluded.harm),"
 " segments AS ("
-"   INSERT INTO xsell.segment_evidence AS e (agent, product, segment, bucket, model_version, beta)"
-"   SELECT $1, s.product, s.segment, " XS_BUCKET("s.week") ", $3,"
-"          x.beta OPERATOR(%1$s.-) s.beta_old OPERATOR(%1$s.+) s.beta_new"
-"     FROM (SELECT b.product, b.segment, b.week,"
-"                  %1$s.xsell_beta_agg(b.previous) AS beta_old, %1$s.xsell_beta_agg(b.reward) AS beta_new"
-"             FROM change b WHERE b.segment IS NOT NULL GROUP BY b.product, b.segment, b.week) s"
-"    CROSS JOIN LATERAL (SELECT x.beta FROM xsell.segment_evidence x"
+"   INSERT INTO xsell.segment_evidence AS e (agent, product, segment, bucket, source, model_version, beta)"
+"   SELECT $1, s.product, s.segment, " XS_BUCKET("s.week") ", s.source, $3, " REPLACED("beta")
+"     FROM (SELECT b.product, b.segment, b.week, b.source,"
+"                  %1$s.xsell_beta_agg(b.previous, b.previous_weight) FILTER (WHERE " COUNTED_BEFORE ") AS beta_old,"
+"                  %1$s.xsell_beta_agg(b.reward, b.weight) FILTER (WHERE " COUNTED ") AS beta_new"
+"             FROM change b WHERE b.segment IS NOT NULL GROUP BY b.product, b.segment, b.week, b.source) s"
+"     LEFT JOIN LATERAL (SELECT x.beta FROM xsell.segment_evidence x"
 "            WHERE x.agent OPERATOR(pg_catalog.=) $1 AND x.product OPERATOR(pg_catalog.=) s.product"
-"              AND x.segment OPERATOR(pg_catalog.=) s.segment"
-"              AND x.bucket OPERATOR(pg_catalog.=) " XS_BUCKET("s.week") " LIMIT 1) x"
-"   ON CONFLICT (agent, product, segment, bucket) DO UPDATE"
+"              AND x.segment OPERATOR(pg_catalog.=) s.segment AND x.source OPERATOR(pg_catalog.=) s.source"
+"              AND x.bucket OPERATOR(pg_catalog.=) " XS_BUCKET("s.week") " LIMIT 1) x ON true"
+"    WHERE " ANY_EVIDENCE
+"   ON CONFLICT (agent, product, segment, bucket, source) DO UPDATE"
 "     SET model_version = excluded.model_version, beta = excluded.beta)"
-" SELECT pg_catalog.count(*) FROM change b";
+" SELECT pg_catalog.count(*), pg_catalog.bool_or(b.weight OPERATOR(pg_catalog.<) b.previous_weight) FROM change b";
+
+/* What is left of evidence whose every decision was taken back is none. */
+static const char clear_text[] =
+"DELETE FROM xsell.evidence e WHERE e.agent OPERATOR(pg_catalog.=) $1"
+"   AND e.model_version OPERATOR(pg_catalog.=) $2 AND %1$s.xsell_observations(e.beta) OPERATOR(pg_catalog.=) 0";
+static const char clear_segments_text[] =
+"DELETE FROM xsell.segment_evidence e WHERE e.agent OPERATOR(pg_catalog.=) $1"
+"   AND e.model_version OPERATOR(pg_catalog.=) $2 AND %1$s.xsell_observations(e.beta) OPERATOR(pg_catalog.=) 0";
+
+/* ---- silent feeds ---- */
+
+/* $1 agent, $2 after, $3 last id, $4 and $5 as $6 and $7 above. */
+static XsStatement hold_range = {
+	.relation = "held",
+	.sql = "INSERT INTO xsell.held (agent, decision_id, channel)"
+	" SELECT d.agent, d.decision_id, d.channel FROM xsell.decision d"
+	"  WHERE d.decision_id OPERATOR(pg_catalog.>) $2 AND d.decision_id OPERATOR(pg_catalog.<=) $3"
+	"    AND d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL AND " AWAITED("$4", "$5"),
+	.nargs = 5,
+	.argtypes = {TEXTOID, INT8OID, INT8OID, TEXTARRAYOID, INT8ARRAYOID}
+};
+
+/* $2 decision ids */
+static XsStatement hold_late = {
+	.relation = "held",
+	.sql = "INSERT INTO xsell.held (agent, decision_id, channel)"
+	" SELECT d.agent, d.decision_id, d.channel FROM xsell.decision d"
+	"  WHERE d.decision_id OPERATOR(pg_catalog.=) ANY ($2)"
+	"    AND d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL AND " AWAITED("$3", "$4")
+	"    AND NOT EXISTS (SELECT FROM xsell.experience e WHERE e.decision_id OPERATOR(pg_catalog.=) d.decision_id)"
+	" ON CONFLICT DO NOTHING",
+	.nargs = 4,
+	.argtypes = {TEXTOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
+};
+
+/* $2 at most, $3 and $4 as above: those that no silent feed covers any more. */
+static XsStatement release = {
+	.relation = "held",
+	.sql = "WITH released AS ("
+	" DELETE FROM xsell.held h WHERE h.agent OPERATOR(pg_catalog.=) $1"
+	"   AND h.decision_id OPERATOR(pg_catalog.=) ANY (ARRAY("
+	"   SELECT d.decision_id FROM xsell.held d"
+	"    WHERE d.agent OPERATOR(pg_catalog.=) $1 AND NOT " SILENT("$3", "$4")
+	"    ORDER BY d.decision_id LIMIT $2))"
+	" RETURNING h.decision_id)"
+	" SELECT pg_catalog.array_agg(decision_id) FROM released",
+	.nargs = 4,
+	.argtypes = {TEXTOID, INT8OID, TEXTARRAYOID, INT8ARRAYOID}
+};
+
+/* $1 agent, $2 feeds, $3 their channels, $4 since when each may have been silent: those that have. */
+static XsStatement silent_feeds = {
+	.relation = "heartbeat",
+	.sql = "SELECT f.channel, h.beat_at"
+	"  FROM ROWS FROM (pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4)) f (feed, channel, since)"
+	"  LEFT JOIN xsell.heartbeat h ON h.agent OPERATOR(pg_catalog.=) $1 AND h.feed OPERATOR(pg_catalog.=) f.feed"
+	" WHERE h.beat_at IS NULL OR h.beat_at OPERATOR(pg_catalog.<) f.since",
+	.nargs = 4,
+	.argtypes = {TEXTOID, TEXTARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID}
+};
 
 static XsStatement fold_range = {
 	.relation = "evidence",
 	.nargs = 5,
 	.argtypes = {TEXTOID, INT4ARRAYOID, INT8OID, INT8OID, INT8OID}
 };
+static XsStatement fold_range_heard = {
+	.relation = "evidence",
+	.nargs = 7,
+	.argtypes = {TEXTOID, INT4ARRAYOID, INT8OID, INT8OID, INT8OID, TEXTARRAYOID, INT8ARRAYOID}
+};
 static XsStatement fold_late = {
 	.relation = "evidence",
 	.nargs = 4,
 	.argtypes = {TEXTOID, INT4ARRAYOID, INT8OID, INT8ARRAYOID}
 };
+static XsStatement fold_late_heard = {
+	.relation = "evidence",
+	.nargs = 7,
+	.argtypes = {TEXTOID, INT4ARRAYOID, INT8OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, INT8ARRAYOID}
+};
 static XsStatement correct = {
 	.relation = "evidence",
 	.nargs = 6,
 	.argtypes = {TEXTOID, INT4ARRAYOID, INT8OID, INT8OID, INT8OID, INT8ARRAYOID}
+};
+static XsStatement clear_evidence = {
+	.relation = "evidence",
+	.nargs = 2,
+	.argtypes = {TEXTOID, INT8OID}
+};
+static XsStatement clear_segments = {
+	.relation = "segment_evidence",
+	.nargs = 2,
+	.argtypes = {TEXTOID, INT8OID}
 };
 
 /* The schema of the type of xsell.evidence.glm. */
@@ -261,8 +421,12 @@ make_texts(void)
 	name = quote_identifier(get_namespace_name(schema));
 	caller = MemoryContextSwitchTo(TopMemoryContext);
 	fold_range.sql = psprintf(fold_text, name, range_text);
+	fold_range_heard.sql = psprintf(fold_text, name, psprintf("%s%s", range_text, heard_text));
 	fold_late.sql = psprintf(fold_text, name, late_text);
+	fold_late_heard.sql = psprintf(fold_text, name, psprintf("%s%s", late_text, heard_text));
 	correct.sql = psprintf(correct_text, name);
+	clear_evidence.sql = psprintf(clear_text, name);
+	clear_segments.sql = psprintf(clear_segments_text, name);
 	MemoryContextSwitchTo(caller);
 	made_for = schema;
 }
@@ -305,31 +469,40 @@ xs_span(const char *agent, int64 folded_to, int64 outcomes_to, int64 horizon, in
 	result.decisions = DatumGetBool(column(3, &isnull));
 	result.outcomes = DatumGetBool(column(4, &isnull));
 	result.late = DatumGetBool(column(5, &isnull));
+	result.held = DatumGetBool(column(6, &isnull));
 	return result;
 }
 
 int64
-xs_fold_range(const XsLearning *learning, int64 folded_to, int64 upto, int64 version)
+xs_fold_range(const XsLearning *learning, const XsSilence *silence, int64 folded_to, int64 upto, int64 version)
 {
 	Datum		values[] = {
 		CStringGetTextDatum(learning->agent), learning->identity, Int64GetDatum(version),
-		Int64GetDatum(folded_to), Int64GetDatum(upto)
+		Int64GetDatum(folded_to), Int64GetDatum(upto), silence->channels, silence->since
 	};
+	Datum		range[] = {values[0], values[3], values[4], silence->channels, silence->since};
 
 	make_texts();
-	return count_of(&fold_range, values, NULL);
+	if (!silence->any)
+		return count_of(&fold_range, values, NULL);
+	xs_execute(&hold_range, range, NULL, XS_WRITE, 0);
+	return count_of(&fold_range_heard, values, NULL);
 }
 
 int64
-xs_fold_late(const XsLearning *learning, Datum decisions, int64 version)
+xs_fold_late(const XsLearning *learning, const XsSilence *silence, Datum decisions, int64 version)
 {
 	Datum		values[] = {
 		CStringGetTextDatum(learning->agent), learning->identity, Int64GetDatum(version),
-		decisions
+		decisions, Int64GetDatum(0), silence->channels, silence->since
 	};
+	Datum		late[] = {values[0], decisions, silence->channels, silence->since};
 
 	make_texts();
-	return count_of(&fold_late, values, NULL);
+	if (!silence->any)
+		return count_of(&fold_late, values, NULL);
+	xs_execute(&hold_late, late, NULL, XS_WRITE, 0);
+	return count_of(&fold_late_heard, values, NULL);
 }
 
 int64
@@ -339,9 +512,33 @@ xs_correct(const XsLearning *learning, int64 outcomes_to, int64 upto, Datum deci
 		CStringGetTextDatum(learning->agent), learning->identity, Int64GetDatum(version),
 		Int64GetDatum(outcomes_to), Int64GetDatum(upto), decisions
 	};
+	Datum		agent_version[] = {values[0], values[2]};
+	int64		count;
+	bool		isnull;
 
 	make_texts();
-	return count_of(&correct, values, NULL);
+	count = count_of(&correct, values, NULL);
+	if (DatumGetBool(column(2, &isnull)) && !isnull)
+	{
+		xs_execute(&clear_evidence, agent_version, NULL, XS_WRITE, 0);
+		xs_execute(&clear_segments, agent_version, NULL, XS_WRITE, 0);
+	}
+	return count;
+}
+
+/* The ids that a statement took from a table. */
+static bool
+take(XsStatement *statement, const Datum *values, Datum *decisions)
+{
+	Datum		taken;
+	bool		isnull;
+
+	xs_execute(statement, values, NULL, XS_WRITE, 0);
+	taken = column(1, &isnull);
+	if (isnull)
+		return false;
+	*decisions = PointerGetDatum(DatumGetArrayTypePCopy(taken));
+	return true;
 }
 
 bool
@@ -350,13 +547,76 @@ xs_take_late(const char *agent, int64 folded_to, int64 n, Datum *decisions)
 	Datum		values[] = {
 		CStringGetTextDatum(agent), Int64GetDatum(folded_to), Int64GetDatum(n)
 	};
-	Datum		taken;
+
+	return take(&take_late, values, decisions);
+}
+
+bool
+xs_release(const char *agent, const XsSilence *silence, int64 n, Datum *decisions)
+{
+	Datum		values[] = {CStringGetTextDatum(agent), Int64GetDatum(n), silence->channels, silence->since};
+
+	return take(&release, values, decisions);
+}
+
+bool
+xs_is_waiting(const char *agent, int64 folded_to, int64 outcomes_to, int64 horizon, int64 n)
+{
+	Datum		values[] = {
+		CStringGetTextDatum(agent), Int64GetDatum(folded_to), Int64GetDatum(horizon),
+		Int64GetDatum(outcomes_to), Int64GetDatum(n)
+	};
 	bool		isnull;
 
-	xs_execute(&take_late, values, NULL, XS_WRITE, 0);
-	taken = column(1, &isnull);
-	if (isnull)
-		return false;
-	*decisions = PointerGetDatum(DatumGetArrayTypePCopy(taken));
-	return true;
+	xs_execute(&waiting, values, NULL, XS_READ_NEWEST, 1);
+	return DatumGetInt64(column(1, &isnull)) >= n;
+}
+
+/* ---- silent feeds ---- */
+
+void
+xs_find_silence(const XsLearning *learning, TimestampTz now, XsSilence *silence)
+{
+	Datum	   *names = palloc(sizeof(Datum) * Max(learning->nfeeds, 1));
+	Datum	   *channels = palloc(sizeof(Datum) * Max(learning->nfeeds, 1));
+	Datum	   *since = palloc(sizeof(Datum) * Max(learning->nfeeds, 1));
+	bool	   *all = palloc0(sizeof(bool) * Max(learning->nfeeds, 1));
+	int			n = 0;
+	int			bounds[] = {1};
+
+	for (int i = 0; i < learning->nfeeds; i++)
+	{
+		const XsFeed *feed = &learning->feeds[i];
+
+		names[i] = CStringGetTextDatum(feed->feed);
+		all[i] = feed->channel == NULL;
+		channels[i] = all[i] ? (Datum) 0 : CStringGetTextDatum(feed->channel);
+		since[i] = DirectFunctionCall2(timestamptz_mi_interval, TimestampTzGetDatum(now),
+									   IntervalPGetDatum(&feed->longest_silence));
+	}
+	if (learning->nfeeds > 0)
+	{
+		Datum		values[4] = {CStringGetTextDatum(learning->agent)};
+		int			size[] = {learning->nfeeds};
+
+		values[1] = PointerGetDatum(construct_array(names, learning->nfeeds, TEXTOID, -1, false, TYPALIGN_INT));
+		values[2] = PointerGetDatum(construct_md_array(channels, all, 1, size, bounds, TEXTOID, -1, false, TYPALIGN_INT));
+		values[3] = PointerGetDatum(construct_array(since, learning->nfeeds, TIMESTAMPTZOID, sizeof(TimestampTz),
+													FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+		n = (int) xs_execute(&silent_feeds, values, NULL, XS_READ_NEWEST, 0);
+	}
+	for (int i = 0; i < n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		never;
+		Datum		beat = SPI_getbinval(row, desc, 2, &never);
+
+		channels[i] = SPI_getbinval(row, desc, 1, &all[i]);
+		since[i] = Int64GetDatum(never ? -1 : xs_id_floor(DatumGetTimestampTz(beat) + 1000) - 1);
+	}
+	silence->any = n > 0;
+	silence->channels = n == 0 ? PointerGetDatum(construct_empty_array(TEXTOID))
+		: PointerGetDatum(construct_md_array(channels, all, 1, &n, bounds, TEXTOID, -1, false, TYPALIGN_INT));
+	silence->since = PointerGetDatum(construct_array(since, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }

@@ -63,6 +63,15 @@ float_attribute(HeapTupleHeader row, const char *name, bool required)
 	return isnull ? 0 : DatumGetFloat8(value);
 }
 
+static float4
+real_attribute(HeapTupleHeader row, const char *name, bool required)
+{
+	bool		isnull;
+	Datum		value = attribute(row, name, required, &isnull);
+
+	return isnull ? 0 : DatumGetFloat4(value);
+}
+
 static const float4 *
 read_reals(HeapTupleHeader row, const char *name, int *n)
 {
@@ -149,6 +158,9 @@ read_argument(HeapTupleHeader row, XsDecision *d)
 	d->channel = text_attribute(row, "channel", offer);
 	d->probability = float_attribute(row, "probability", offer);
 	d->expected = float_attribute(row, "expected", offer);
+	d->value = real_attribute(row, "value", offer);
+	d->cost = real_attribute(row, "cost", offer);
+	d->awaits_delivery = DatumGetBool(attribute(row, "awaits_delivery", true, &isnull));
 	d->mode = text_attribute(row, "mode", true);
 	d->reason = text_attribute(row, "reason", true);
 	d->policy_version = DatumGetInt32(attribute(row, "policy_version", true, &isnull));
@@ -287,6 +299,8 @@ check_possible(const XsPolicy *policy, const XsDecision *d)
 			impossible(d, "It has no product, though arms were allowed.");
 		if (d->channel != NULL && xs_policy_channel(policy, d->channel) < 0)
 			impossible(d, "Its agent has no such channel.");
+		if (d->awaits_delivery)
+			impossible(d, "Without an offer there is no delivery to await.");
 		return;
 	}
 	if (policy->draft)
@@ -297,6 +311,10 @@ check_possible(const XsPolicy *policy, const XsDecision *d)
 		strcmp(XS_ARM_CHANNEL(policy, c->arm)->channel, d->channel) != 0 ||
 		c->probability != d->probability)
 		impossible(d, "Its product, channel and probability are not what its candidates and id draw.");
+	if (d->value != c->value || d->cost != c->cost)
+		impossible(d, "Its value and cost are not those of its candidate.");
+	if (d->awaits_delivery != XS_ARM_CHANNEL(policy, c->arm)->reports_delivery)
+		impossible(d, "Whether it awaits a delivery is not what its channel says.");
 	if (strcmp(d->mode, "fallback") == 0 ? policy->fallback == NULL
 		: strcmp(d->cohort, "control") == 0 ? strcmp(d->mode, "control") != 0
 		: strcmp(d->mode, "exploit") != 0 && strcmp(d->mode, "explore") != 0)
@@ -323,6 +341,30 @@ find_breach(const XsPolicy *policy, const XsDecision *d, XsContacts *contacts, T
 	return xs_limit_broken(&limits, arm / policy->nchannels, arm % policy->nchannels);
 }
 
+static void
+record(const XsPolicy *policy, XsDecision *d, XsContacts *contacts, TimestampTz now)
+{
+	XsDecision	known;
+
+	if (xs_read_decision(d->decision_id, XS_READ_NEWEST, &known))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("decision " INT64_FORMAT " is already recorded", d->decision_id)));
+
+	if (d->product != NULL)
+		d->breach = find_breach(policy, d, contacts, now);
+	xs_write_decision(d);
+	if (d->product != NULL)
+	{
+		xs_contact_add(d, contacts, xs_contacts_since(policy, contacts, now));
+		xs_write_late(d);
+	}
+	else if (d->request_key != NULL)
+		xs_contact_keep(d->customer_key, contacts);
+	if (d->request_key != NULL)
+		xs_write_request(d);
+}
+
 /* ---- SQL ---- */
 
 /*
@@ -336,7 +378,6 @@ Datum
 xsell_record(PG_FUNCTION_ARGS)
 {
 	XsDecision	d;
-	XsDecision	known;
 	XsContacts	contacts;
 	XsPolicy   *policy;
 	TimestampTz now = xs_now();
@@ -355,23 +396,9 @@ xsell_record(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("another transaction is deciding for this customer"),
 				 errhint("Record the decision again.")));
-	if (d.request_key != NULL &&
-		(before = xs_find_request(d.customer_key, d.agent, d.request_key)) != 0)
-		PG_RETURN_INT64(before);
-	if (xs_read_decision(d.decision_id, XS_READ_NEWEST, &known))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNIQUE_VIOLATION),
-				 errmsg("decision " INT64_FORMAT " is already recorded", d.decision_id)));
-
-	if (d.product != NULL)
-		d.breach = find_breach(policy, &d, &contacts, now);
-	xs_write_decision(&d);
-	if (d.product != NULL)
-	{
-		xs_contact_add(&d, &contacts, xs_contacts_since(policy, &contacts, now));
-		xs_write_late(&d);
-	}
-	if (d.request_key != NULL)
-		xs_write_request(&d);
-	PG_RETURN_INT64(d.decision_id);
+	before = d.request_key != NULL ? xs_find_request(d.customer_key, d.agent, d.request_key) : 0;
+	if (before == 0)
+		record(policy, &d, &contacts, now);
+	xs_contact_unlock(d.customer_key, &contacts);
+	PG_RETURN_INT64(before != 0 ? before : d.decision_id);
 }

@@ -62,7 +62,7 @@ static XsStatement reserve = {
 /* $1 agent, $2 products.  One snapshot shows version and evidence. */
 static XsStatement read_base = {
 	.relation = "evidence",
-	.sql = "SELECT l.model_version, e.product, e.encoding, e.bucket, e.beta, e.score, e.glm FROM xsell.learner l"
+	.sql = "SELECT l.model_version, e.product, e.encoding, e.bucket, e.beta, e.score, e.glm, e.source FROM xsell.learner l"
 	"  LEFT JOIN xsell.evidence e ON e.agent OPERATOR(pg_catalog.=) l.agent AND e.product OPERATOR(pg_catalog.=) ANY ($2)"
 	" WHERE l.agent OPERATOR(pg_catalog.=) $1 AND l.model_version OPERATOR(pg_catalog.>) 0",
 	.nargs = 2,
@@ -83,11 +83,13 @@ static XsStatement read_base = {
  */
 static const char pass_text[] =
 "SELECT y.product, " XS_BUCKET("y.week") ","
-"       %1$s.xsell_glm_agg(y.features, y.reward, y.predictor, 1, $5), %1$s.xsell_glm_agg(y.features, y.previous, y.predictor, 1, $5)"
-"  FROM (SELECT x.product, x.week, x.reward, x.previous, x.features,"
+"       %1$s.xsell_glm_agg(y.features, y.reward, y.predictor, y.weight, $5) FILTER (WHERE y.weight OPERATOR(pg_catalog.>) 0),"
+"       %1$s.xsell_glm_agg(y.features, y.previous, y.predictor, y.previous_weight, $5)"
+"         FILTER (WHERE y.previous_weight OPERATOR(pg_catalog.>) 0), y.source"
+"  FROM (SELECT x.product, x.week, x.source, x.weight, x.reward, x.previous_weight, x.previous, x.features,"
 "               GREATEST(-30, LEAST(30, %1$s.xsell_dot(x.features, x.mean))) AS predictor"
-"          FROM (SELECT d.product, " XS_WEEK " AS week,"
-"                       e.reward, e.previous, l.mean, %1$s.xsell_remap(d.features, l.map) AS features"
+"          FROM (SELECT d.product, " XS_WEEK " AS week, " XS_SOURCE " AS source,"
+"                       e.weight, e.reward, e.previous_weight, e.previous, l.mean, %1$s.xsell_remap(d.features, l.map) AS features"
 "                  FROM xsell.experience e"
 "                  JOIN xsell.decision d ON d.decision_id OPERATOR(pg_catalog.=) e.decision_id"
 "                  JOIN (SELECT b.product, b.encoding, %1$s.xsell_layout_map($1, b.encoding, $3, b.product) AS map,"
@@ -98,7 +100,7 @@ static const char pass_text[] =
 "                    ON l.product OPERATOR(pg_catalog.=) d.product AND l.encoding OPERATOR(pg_catalog.=) d.encoding"
 "                 WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.model_version OPERATOR(pg_catalog.<=) $2"
 "                   AND d.decision_id OPERATOR(pg_catalog.>=) $6 OFFSET '0') x OFFSET '0') y"
-" GROUP BY 1, 2";
+" GROUP BY y.product, y.week, y.source";
 
 static XsStatement pass = {
 	.relation = "experience",
@@ -117,18 +119,34 @@ static XsStatement save_mean = {
 
 static XsStatement save_before = {
 	.relation = "refit_evidence",
-	.sql = "INSERT INTO xsell.refit_evidence (agent, refit, product, encoding, bucket, before) VALUES ($1, $2, $3, $4, $5, $6)",
-	.nargs = 6,
-	.argtypes = {TEXTOID, INT8OID, TEXTOID, INT4OID, DATEOID, XS_GLM_TYPE}
+	.sql = "INSERT INTO xsell.refit_evidence (agent, refit, product, encoding, bucket, before, source) VALUES ($1, $2, $3, $4, $5, $6, $7)",
+	.nargs = 7,
+	.argtypes = {TEXTOID, INT8OID, TEXTOID, INT4OID, DATEOID, XS_GLM_TYPE, TEXTOID}
 };
 
 static XsStatement save_after = {
 	.relation = "refit_evidence",
-	.sql = "INSERT INTO xsell.refit_evidence AS r (agent, refit, product, encoding, bucket, after)"
-	" VALUES ($1, $2, $3, $4, $5, $6)"
-	" ON CONFLICT (agent, refit, product, encoding, bucket) DO UPDATE SET after = excluded.after",
-	.nargs = 6,
-	.argtypes = {TEXTOID, INT8OID, TEXTOID, INT4OID, DATEOID, XS_GLM_TYPE}
+	.sql = "INSERT INTO xsell.refit_evidence AS r (agent, refit, product, encoding, bucket, after, source)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7)"
+	" ON CONFLICT (agent, refit, product, encoding, bucket, source) DO UPDATE SET after = excluded.after",
+	.nargs = 7,
+	.argtypes = {TEXTOID, INT8OID, TEXTOID, INT4OID, DATEOID, XS_GLM_TYPE, TEXTOID}
+};
+
+/* Who takes evidence away that a refit was made from has the lock alone (learner.c). */
+static XsStatement share_lock = {
+	.relation = "refit",
+	.sql = "SELECT pg_catalog.pg_advisory_xact_lock_shared(2020893807, pg_catalog.hashtext($1))",
+	.nargs = 1,
+	.argtypes = {TEXTOID}
+};
+
+static XsStatement taken_away = {
+	.relation = "forgotten",
+	.sql = "SELECT FROM xsell.forgotten f WHERE f.agent OPERATOR(pg_catalog.=) $1 AND f.model_version OPERATOR(pg_catalog.>) $2"
+	" UNION ALL SELECT FROM xsell.import i WHERE i.agent OPERATOR(pg_catalog.=) $1 AND i.removed_in OPERATOR(pg_catalog.>) $2",
+	.nargs = 2,
+	.argtypes = {TEXTOID, INT8OID}
 };
 
 static XsStatement note_refit = {
@@ -163,6 +181,7 @@ typedef struct Base
 	char	   *product;
 	int32		encoding;
 	DateADT		bucket;
+	char	   *source;
 	XsBeta		beta;
 	XsScore		score;
 	XsGlm	   *glm;
@@ -173,6 +192,7 @@ typedef struct Lesson
 {
 	char	   *product;
 	DateADT		bucket;
+	char	   *source;
 	XsGlm	   *glm;
 } Lesson;
 
@@ -305,7 +325,8 @@ begin(Refit *refit)
 				.bucket = DatumGetDateADT(column(i, 4, &isnull)),
 				.beta = *xs_beta_arg(column(i, 5, &isnull)),
 				.score = *xs_score_arg(column(i, 6, &isnull)),
-				.glm = xs_glm_detoast(column(i, 7, &isnull))
+				.glm = xs_glm_detoast(column(i, 7, &isnull)),
+				.source = TextDatumGetCString(column(i, 8, &isnull))
 		};
 	}
 	SPI_freetuptable(SPI_tuptable);
@@ -357,21 +378,28 @@ teach(const Refit *refit, Lessons *lessons)
 		Int64GetDatum(refit->since == NO_WEEK ? 0 : xs_id_floor((TimestampTz) refit->since * USECS_PER_DAY))
 	};
 	SPITupleTable *rows;
+	int			n;
 
 	make_text();
 	layouts_of(refit, &values[6]);
 	values[9] = numbers_array(refit->mean, policy->noffers * policy->dim);
-	lessons->n = (int) xs_execute(&pass, values, NULL, XS_READ_NEWEST, 0);
+	n = (int) xs_execute(&pass, values, NULL, XS_READ_NEWEST, 0);
 	rows = SPI_tuptable;
-	lessons->lesson = palloc(sizeof(Lesson) * Max(lessons->n, 1));
-	for (int i = 0; i < lessons->n; i++)
+	lessons->n = 0;
+	lessons->lesson = palloc(sizeof(Lesson) * Max(n, 1));
+	for (int i = 0; i < n; i++)
 	{
-		Lesson	   *lesson = &lessons->lesson[i];
+		Lesson	   *lesson = &lessons->lesson[lessons->n];
 		bool		isnull;
 		Datum		previous;
 
+		(void) column(i, 3, &isnull);
+		if (isnull)
+			continue;			/* none of them counts */
+		lessons->n++;
 		lesson->product = TextDatumGetCString(column(i, 1, &isnull));
 		lesson->bucket = DatumGetDateADT(column(i, 2, &isnull));
+		lesson->source = TextDatumGetCString(column(i, 5, &isnull));
 		lesson->glm = xs_glm_detoast(column(i, 3, &isnull));
 		previous = column(i, 4, &isnull);
 		if (!isnull)
@@ -393,7 +421,7 @@ prepare(const Refit *refit, const Lessons *lessons)
 	{
 		const Base *base = &refit->bases[i];
 		XsEvidenceRow row = {
-			.product = base->product,.encoding = base->encoding,.bucket = base->bucket,
+			.product = base->product,.encoding = base->encoding,.bucket = base->bucket,.source = base->source,
 			.beta = &base->beta,.score = &base->score,.glm = base->bucket < refit->since ? base->glm : NULL
 		};
 
@@ -403,7 +431,8 @@ prepare(const Refit *refit, const Lessons *lessons)
 	{
 		const Lesson *lesson = &lessons->lesson[i];
 		XsEvidenceRow row = {
-			.product = lesson->product,.encoding = refit->policy->encoding,.bucket = lesson->bucket,.glm = lesson->glm
+			.product = lesson->product,.encoding = refit->policy->encoding,.bucket = lesson->bucket,
+			.source = lesson->source,.glm = lesson->glm
 		};
 
 		xs_model_add(model, &row, +1);
@@ -537,11 +566,11 @@ save_means(const Refit *refit)
 
 static void
 save_evidence(const Refit *refit, XsStatement *statement, const char *product, int32 encoding, DateADT bucket,
-			  const XsGlm *glm)
+			  const char *source, const XsGlm *glm)
 {
 	Datum		values[] = {
 		refit->agent, Int64GetDatum(refit->number), CStringGetTextDatum(product), Int32GetDatum(encoding),
-		DateADTGetDatum(bucket), xs_glm_datum(glm)
+		DateADTGetDatum(bucket), xs_glm_datum(glm), CStringGetTextDatum(source)
 	};
 
 	xs_execute(statement, values, NULL, XS_WRITE, 0);
@@ -556,13 +585,14 @@ save(const Refit *refit, const Lessons *lessons)
 		const Base *base = &refit->bases[i];
 
 		if (base->bucket >= refit->since)
-			save_evidence(refit, &save_before, base->product, base->encoding, base->bucket, base->glm);
+			save_evidence(refit, &save_before, base->product, base->encoding, base->bucket, base->source, base->glm);
 	}
 	for (int i = 0; i < lessons->n; i++)
 	{
 		const Lesson *lesson = &lessons->lesson[i];
 
-		save_evidence(refit, &save_after, lesson->product, refit->policy->encoding, lesson->bucket, lesson->glm);
+		save_evidence(refit, &save_after, lesson->product, refit->policy->encoding, lesson->bucket, lesson->source,
+					  lesson->glm);
 	}
 }
 
@@ -615,6 +645,19 @@ run(Refit *refit)
 }
 
 static void
+check_base(const Refit *refit)
+{
+	Datum		values[] = {refit->agent, Int64GetDatum(refit->model_version)};
+
+	xs_execute(&share_lock, values, NULL, XS_WRITE, 0);
+	if (xs_execute(&taken_away, values, NULL, XS_READ_NEWEST, 1) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("agent \"%s\" forgot a customer, or lost an import, while it was refitted", refit->policy->agent),
+				 errhint("Call xsell_refit again.")));
+}
+
+static void
 end(const Refit *refit)
 {
 	Datum		values[] = {
@@ -625,6 +668,7 @@ end(const Refit *refit)
 	};
 	char		nulls[] = "           ";
 
+	check_base(refit);
 	if (refit->since == NO_WEEK)
 		nulls[5] = 'n';
 	xs_execute(&note_refit, values, nulls, XS_WRITE, 0);

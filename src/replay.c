@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "access/htup_details.h"
+#include "catalog/pg_type.h"
 #include "funcapi.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -173,6 +174,29 @@ decide_again(const Replay *replay, const XsDecision *logged, XsDecision *again)
 		again->reason = XS_REASON_PAUSED;
 }
 
+/* ---- what cannot be derived again ---- */
+
+static XsStatement forgotten_since = {
+	.relation = "forgotten",
+	.sql = "SELECT FROM xsell.forgotten f WHERE f.agent OPERATOR(pg_catalog.=) $1"
+	" AND f.model_version OPERATOR(pg_catalog.>) $2 AND f.first_version OPERATOR(pg_catalog.<=) $2",
+	.nargs = 2,
+	.argtypes = {TEXTOID, INT8OID}
+};
+
+/* Whether the decision was made with evidence of a customer who was forgotten since. */
+static bool
+is_forgotten(const XsDecision *d)
+{
+	Datum		values[] = {CStringGetTextDatum(d->agent), Int64GetDatum(d->model_version)};
+	bool		found;
+
+	SPI_connect();
+	found = xs_execute(&forgotten_since, values, NULL, XS_READ, 1) > 0;
+	SPI_finish();
+	return found;
+}
+
 /* ---- comparison ---- */
 
 typedef struct Difference
@@ -297,6 +321,9 @@ differs(const XsPolicy *policy, const XsDecision *logged, const XsDecision *agai
 		features_differ(policy, logged, again, out) ||
 		numbers_differ("probability", logged->probability, again->probability, out) ||
 		numbers_differ("expected", logged->expected, again->expected, out) ||
+		numbers_differ("value", logged->value, again->value, out) ||
+		numbers_differ("cost", logged->cost, again->cost, out) ||
+		numbers_differ("awaits_delivery", logged->awaits_delivery, again->awaits_delivery, out) ||
 		texts_differ("mode", logged->mode, again->mode, out) ||
 		texts_differ("reason", logged->reason, again->reason, out) ||
 		numbers_differ("linear_predictor", logged->linear_predictor, again->linear_predictor, out) ||
@@ -316,42 +343,57 @@ read_logged(int64 decision_id, XsDecision *logged)
 				 errhint("Decisions are rows of xsell.decision; the statement that makes one does not see it yet.")));
 }
 
+/* The first field that differs; false: none. */
+static bool
+derive_again(Replay *replay, const XsDecision *logged, Difference *difference)
+{
+	XsDecision	again;
+
+	load_policy(replay, logged);
+	if (misfits(replay->policy, logged, difference))
+		return true;
+	begin_again(replay->policy, logged, &again);
+	if (logged->ncandidates > 0)
+	{
+		load_model(replay, logged);
+		decide_again(replay, logged, &again);
+	}
+	return differs(replay->policy, logged, &again, difference);
+}
+
 /*
  * xsell_replay(decision_id bigint) RETURNS (identical, field, logged, replayed)
  *
  * identical: everything came out again to the last bit; else the first field that
- * did not, with both values.  Runs on a standby.
+ * did not, with both values.  NULL, and in the field's place why, where there is nothing
+ * to compare: imported, or forgotten.  Runs on a standby.
  */
 Datum
 xsell_replay(PG_FUNCTION_ARGS)
 {
 	Replay	   *replay = replay_state(fcinfo);
 	XsDecision	logged;
-	XsDecision	again;
 	Difference	difference = {0};
-	Datum		values[4];
-	bool		nulls[4] = {false};
-	bool		identical;
+	Datum		values[4] = {0};
+	bool		nulls[4] = {false, true, true, true};
 
 	read_logged(PG_GETARG_INT64(0), &logged);
-	load_policy(replay, &logged);
-	identical = !misfits(replay->policy, &logged, &difference);
-	if (identical)
-	{
-		begin_again(replay->policy, &logged, &again);
-		if (logged.ncandidates > 0)
-		{
-			load_model(replay, &logged);
-			decide_again(replay, &logged, &again);
-		}
-		identical = !differs(replay->policy, &logged, &again, &difference);
-	}
+	if (strcmp(logged.cohort, "imported") == 0)
+		difference.field = "imported";
+	else if (!derive_again(replay, &logged, &difference))
+		values[0] = BoolGetDatum(true);
+	else if (is_forgotten(&logged))
+		difference = (Difference) {.field = "forgotten"};
 
-	values[0] = BoolGetDatum(identical);
-	nulls[1] = nulls[2] = nulls[3] = identical;
-	if (!identical)
+	if (difference.field != NULL)
 	{
+		nulls[0] = difference.logged == NULL;
+		nulls[1] = false;
+		nulls[2] = nulls[3] = difference.logged == NULL;
 		values[1] = CStringGetTextDatum(difference.field);
+	}
+	if (difference.logged != NULL)
+	{
 		values[2] = CStringGetTextDatum(difference.logged);
 		values[3] = CStringGetTextDatum(difference.replayed);
 	}

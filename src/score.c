@@ -387,6 +387,9 @@ fill_offer(const Basis *b, const XsCandidate *candidates, const Scores *s, int k
 	d->channel = XS_ARM_CHANNEL(b->policy, c->arm)->channel;
 	d->probability = s->q[k];
 	d->expected = expected_reward(&s->arms[k]);
+	d->value = c->value;
+	d->cost = c->cost;
+	d->awaits_delivery = XS_ARM_CHANNEL(b->policy, c->arm)->reports_delivery;
 	d->linear_predictor = s->arms[k].prediction.mean;
 	d->dim = b->policy->dim;
 	d->features = x;
@@ -460,4 +463,19 @@ xs_score_only(const XsPolicy *policy, const XsModel *model, const float4 *shared
 	memset(expected, 0, sizeof(double) * d->ncandidates);
 	for (int k = 0; k < s->n; k++)
 		expected[s->candidate[k]] = expected_reward(&s->arms[k]);
+}
+
+void
+xs_score_past(const XsPolicy *policy, const XsModel *model, const float4 *shared, XsCandidate *c, XsDecision *d)
+{
+	Basis		b = basis_of(policy, model, shared, d, 0);
+	float4	   *x = palloc(sizeof(float4) * policy->dim);
+	XsArm		arm;
+
+	predict(&b, c, x, &arm);
+	d->product = XS_ARM_OFFER(policy, c->arm)->product;
+	d->channel = XS_ARM_CHANNEL(policy, c->arm)->channel;
+	d->linear_predictor = arm.prediction.mean;
+	d->dim = policy->dim;
+	d->features = x;
 }

@@ -27,4 +27,12 @@ extern void xs_score_and_draw(const XsPolicy *policy, const XsModel *model, cons
 extern void xs_score_only(const XsPolicy *policy, const XsModel *model, const float4 *shared, TimestampTz at,
 						  XsCandidate *candidates, const XsDecision *decision, double *expected);
 
+/*
+ * What the model says of an arm that was offered elsewhere: fills mean and sd of
+ * the candidate, and of the decision product, channel, features and linear
+ * predictor; segment must be set.
+ */
+extern void xs_score_past(const XsPolicy *policy, const XsModel *model, const float4 *shared,
+						  XsCandidate *candidate, XsDecision *decision);
+
 #endif

@@ -6,9 +6,13 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/timestamp.h"
+#include "utils/varlena.h"
 
 #include "compat.h"
 #include "settings.h"
+
+int			xs_worker_nap = 1000;
+char	   *xs_worker_databases = NULL;
 
 static char *simulated_now = NULL;
 static TimestampTz simulated_time = 0;
@@ -61,6 +65,20 @@ assign_simulated_now(const char *newval, void *extra)
 	simulated_time = setting != NULL ? setting->at : 0;
 }
 
+static bool
+check_worker_databases(char **newval, void **extra, GucSource source)
+{
+	char	   *text = pstrdup(*newval);
+	List	   *names;
+	bool		is_list = SplitIdentifierString(text, ',', &names);
+
+	if (!is_list)
+		GUC_check_errdetail("List syntax is invalid.");
+	list_free(names);
+	pfree(text);
+	return is_list;
+}
+
 void
 xs_define_settings(void)
 {
@@ -69,6 +87,16 @@ xs_define_settings(void)
 							   "Empty: the real time. For simulations and tests only.",
 							   &simulated_now, "", PGC_SUSET, 0,
 							   check_simulated_now, assign_simulated_now, NULL);
+	DefineCustomStringVariable("xsell.worker_databases",
+							   "Databases in which a background worker learns.",
+							   "Needs xsell in shared_preload_libraries.",
+							   &xs_worker_databases, "", PGC_SIGHUP, GUC_LIST_INPUT,
+							   check_worker_databases, NULL, NULL);
+	DefineCustomIntVariable("xsell.worker_nap",
+							"How long a background worker waits when there is nothing to learn.",
+							NULL,
+							&xs_worker_nap, 1000, 10, 3600000, PGC_SIGHUP, GUC_UNIT_MS,
+							NULL, NULL, NULL);
 	MarkGUCPrefixReserved("xsell");
 }
 

@@ -9,6 +9,10 @@
 
 extern void xs_define_settings(void);
 
+/* Of background workers: ms between rounds, and which databases have one if preloaded. */
+extern int	xs_worker_nap;
+extern char *xs_worker_databases;
+
 /* The clock of decisions, caps and learning: now, or xsell.simulated_now. */
 extern TimestampTz xs_now(void);
 extern bool xs_clock_is_simulated(void);

@@ -7,6 +7,7 @@
 #include "utils/builtins.h"
 
 #include "settings.h"
+#include "worker.h"
 
 PG_MODULE_MAGIC;
 
@@ -18,6 +19,7 @@ void
 _PG_init(void)
 {
 	xs_define_settings();
+	xs_register_launcher();
 }
 
 /* xsell_version() RETURNS text: the version of the library that is loaded. */

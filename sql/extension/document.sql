@@ -10,7 +10,7 @@
  */
 
 CREATE FUNCTION xsell.policy_parts() RETURNS TABLE (member text, part text, key text, stored_as text)
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 11 SET search_path = pg_catalog, pg_temp AS $parts$
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE ROWS 12 SET search_path = pg_catalog, pg_temp AS $parts$
 VALUES
 	('agent', 'agent', 'agent', NULL),
 	('products', 'product', 'product', NULL),
@@ -18,6 +18,7 @@ VALUES
 	('offers', 'offer', 'product', 'offers'),
 	('features', 'feature', 'feature', 'features'),
 	('outcomes', 'outcome_kind', 'outcome', 'kinds'),
+	('feeds', 'feed', 'feed', 'feeds'),
 	('rules', 'rule', 'rule', 'rules'),
 	('caps', 'cap', 'cap', 'caps'),
 	('quiets', 'quiet', 'quiet', 'quiets'),
@@ -57,7 +58,7 @@ SELECT part, name, f.field, f.before, f.after
 	SELECT k.field, b.contents -> k.field, a.contents -> k.field
 	  FROM jsonb_object_keys(b.contents || a.contents) k (field)
 	 WHERE coalesce(b.contents -> k.field, 'null') <> coalesce(a.contents -> k.field, 'null')) f
- ORDER BY array_position('{agent,product,channel,offer,feature,outcome_kind,rule,cap,quiet,cooldown,override,market}', part),
+ ORDER BY array_position('{agent,product,channel,offer,feature,outcome_kind,feed,rule,cap,quiet,cooldown,override,market}', part),
 	   name COLLATE "C", f.field COLLATE "C" NULLS FIRST
 $changes$;
 COMMENT ON FUNCTION xsell.policy_changes(jsonb, jsonb) IS 'Part of xsell_policy_diff: what differs between two definitions';

@@ -51,7 +51,11 @@ CREATE TABLE xsell.agent (
 	evidence_window	interval CHECK (evidence_window > '0 seconds' AND evidence_window <= '1000 years'),
 	harm_rate		float8 NOT NULL DEFAULT 0.005 CHECK (harm_rate > 0 AND harm_rate < 1),
 	harm_price		float8 NOT NULL DEFAULT 1 CHECK (harm_price BETWEEN 0 AND 1e9),
-	learning		text NOT NULL DEFAULT 'online' CHECK (learning IN ('online', 'deferred', 'off')),
+	learning		text NOT NULL DEFAULT 'online' CHECK (learning IN ('online', 'deferred', 'background', 'hold')),
+	learning_rate	float8 NOT NULL DEFAULT 1 CHECK (learning_rate > 0 AND learning_rate <= 1),
+	learning_batch	integer NOT NULL DEFAULT 1 CHECK (learning_batch >= 1),
+	teaches			text[] NOT NULL DEFAULT '{agent,control,imported,simulated}'
+		CHECK (teaches <@ '{agent,control,imported,simulated}' AND cardinality(teaches) > 0),
 	control_share	float8 NOT NULL DEFAULT 0 CHECK (control_share BETWEEN 0 AND 1),
 	routing			text,
 	fallback		text,
@@ -89,7 +93,10 @@ COMMENT ON COLUMN xsell.agent.half_life IS 'Evidence of this age counts half; NU
 COMMENT ON COLUMN xsell.agent.evidence_window IS 'Only evidence of this time counts; NULL: all. Nothing is lost: it can be changed back';
 COMMENT ON COLUMN xsell.agent.harm_rate IS 'Harm per decision believed of an offer without evidence';
 COMMENT ON COLUMN xsell.agent.harm_price IS 'What a harm of 1 costs, in the unit of value';
-COMMENT ON COLUMN xsell.agent.learning IS 'online: xsell_reward learns at once; deferred: xsell_learn() does; off: nothing learns';
+COMMENT ON COLUMN xsell.agent.learning IS 'online: xsell_reward learns at once; deferred: xsell_learn() does; background: a background worker does; hold: nothing learns, what is recorded is learned later';
+COMMENT ON COLUMN xsell.agent.learning_rate IS 'What a learned decision counts for, in observations: below 1, say in a pilot, models move more slowly. Nothing is lost: it can be changed back';
+COMMENT ON COLUMN xsell.agent.learning_batch IS 'The learner waits until so many decisions and outcomes are to be learned';
+COMMENT ON COLUMN xsell.agent.teaches IS 'Whose decisions models are made from: agent and control (the cohorts), imported, simulated (made under a simulated clock). Nothing is lost: it can be changed back';
 COMMENT ON COLUMN xsell.agent.control_share IS 'Share of customers, by a stable hash of the key, whose offers are drawn uniformly';
 COMMENT ON COLUMN xsell.agent.routing IS 'Text expression: the channel that the customer prefers, used where a call names none; where it yields NULL, no channel is. NULL: the default channels of the call''s mode, else the agent chooses';
 COMMENT ON COLUMN xsell.agent.fallback IS 'Text expression: the product to offer when nothing else is allowed, or while the agent is paused, if rules, consent and caps allow it';
@@ -102,6 +109,7 @@ CREATE TABLE xsell.channel (
 	agent				text NOT NULL,
 	channel				text NOT NULL CHECK (channel <> '' AND octet_length(channel) <= 200),
 	observation_window	interval NOT NULL DEFAULT '14 days' CHECK (observation_window > '0 seconds'),
+	reports_delivery	boolean NOT NULL DEFAULT false,
 	consent				text,
 	opt_in				boolean NOT NULL DEFAULT false,
 	purpose				text NOT NULL DEFAULT 'marketing' CHECK (purpose <> '' AND purpose <> '*'),
@@ -117,6 +125,7 @@ CREATE TABLE xsell.channel (
 );
 COMMENT ON TABLE xsell.channel IS 'How an agent''s offers reach the customer';
 COMMENT ON COLUMN xsell.channel.observation_window IS 'How long an offer waits for its outcome before its zero is final';
+COMMENT ON COLUMN xsell.channel.reports_delivery IS 'Deliveries are reported as outcomes: an offer teaches only once one of its outcomes shows that it has reached the customer';
 COMMENT ON COLUMN xsell.channel.consent IS 'Boolean expression that must be true, or the channel is not used; NULL: no consent needed';
 COMMENT ON COLUMN xsell.channel.opt_in IS 'The channel is used only for customers with a granting row in xsell.consent';
 COMMENT ON COLUMN xsell.channel.purpose IS 'What its contacts are for; rows of xsell.consent name it';
@@ -139,6 +148,7 @@ CREATE TABLE xsell.offer (
 	cost		text,
 	held		text,
 	max_share	float8 CHECK (max_share > 0 AND max_share <= 1),
+	observation_window	interval CHECK (observation_window > '0 seconds'),
 	ramp_share	float8 CHECK (ramp_share > 0 AND ramp_share < 1),
 	ramp_until	integer CHECK (ramp_until > 0),
 	active		boolean NOT NULL DEFAULT true,
@@ -156,6 +166,7 @@ COMMENT ON COLUMN xsell.offer.lever IS 'Numeric expression > 0: business weight,
 COMMENT ON COLUMN xsell.offer.cost IS 'Numeric expression: cost of making the offer; NULL: 0';
 COMMENT ON COLUMN xsell.offer.held IS 'Boolean expression: the customer has the product already, so it is not offered; NULL: not checked';
 COMMENT ON COLUMN xsell.offer.max_share IS 'Diversity: the product is not offered while it has had more than this share of the agent''s learned offers of the last four weeks, once these are 100';
+COMMENT ON COLUMN xsell.offer.observation_window IS 'How long the product''s offers wait for their outcome, whatever the channel; NULL: as long as the channel says';
 COMMENT ON COLUMN xsell.offer.ramp_share IS 'New product: at first at most this share of a decision''s probability, where other products are allowed; NULL: no limit';
 COMMENT ON COLUMN xsell.offer.ramp_until IS 'The limit grows with each decision learned about the product, and ends after so many';
 COMMENT ON COLUMN xsell.offer.active IS 'Inactive offers are never made';
@@ -268,6 +279,17 @@ COMMENT ON COLUMN xsell.override.reason IS 'Why, for the record';
 COMMENT ON COLUMN xsell.override.author IS 'Who, for the record';
 COMMENT ON COLUMN xsell.override.expires IS 'It ends by itself';
 
+CREATE TABLE xsell.feed (
+	agent			text NOT NULL,
+	feed			text NOT NULL CHECK (feed <> '' AND octet_length(feed) <= 200),
+	channel			text,
+	longest_silence	interval NOT NULL CHECK (longest_silence > '0 seconds' AND longest_silence <= '100 years'),
+	PRIMARY KEY (agent, feed)
+);
+COMMENT ON TABLE xsell.feed IS 'Feeds of outcomes that say that they are alive, by xsell_heartbeat: what a silent one would have reported is not taken for a no';
+COMMENT ON COLUMN xsell.feed.channel IS 'The channel whose outcomes it brings; NULL: all';
+COMMENT ON COLUMN xsell.feed.longest_silence IS 'After so long without a heartbeat it is silent: offers made since the last one are held back from learning until it is heard again';
+
 CREATE TABLE xsell.market (
 	indicator	text NOT NULL CHECK (indicator <> '' AND octet_length(indicator) <= 200),
 	since		timestamptz NOT NULL,
@@ -282,15 +304,20 @@ CREATE TABLE xsell.outcome_kind (
 	agent		text NOT NULL,
 	outcome		text NOT NULL CHECK (outcome <> '' AND octet_length(outcome) <= 200),
 	reward		float8 NOT NULL CHECK (reward BETWEEN 0 AND 1),
+	terminal	boolean NOT NULL DEFAULT false,
 	engagement	boolean NOT NULL DEFAULT false,
-	undelivered	boolean NOT NULL DEFAULT false,
+	delivery	text CHECK (delivery IN ('delivered', 'undelivered')),
+	reverses	text CHECK (reverses <> outcome),
 	opt_out		text CHECK (opt_out IN ('channel', 'all')),
 	harm		float8 NOT NULL DEFAULT 0 CHECK (harm BETWEEN 0 AND 1),
-	PRIMARY KEY (agent, outcome)
+	PRIMARY KEY (agent, outcome),
+	CONSTRAINT outcome_kind_undelivered_earns_nothing CHECK (delivery IS DISTINCT FROM 'undelivered' OR (reward = 0 AND harm = 0))
 );
 COMMENT ON TABLE xsell.outcome_kind IS 'Outcomes that xsell_reward accepts besides "conversion" (reward 1) and "decline" (reward 0), which every agent has';
 COMMENT ON COLUMN xsell.outcome_kind.engagement IS 'The customer engaged: see xsell.cap.engaged; a conversion always does';
-COMMENT ON COLUMN xsell.outcome_kind.undelivered IS 'The offer did not reach the customer: it uses up no cap, and is not ignored';
+COMMENT ON COLUMN xsell.outcome_kind.terminal IS 'Nothing more is awaited after it: what the decision brought is final; conversion and decline are';
+COMMENT ON COLUMN xsell.outcome_kind.delivery IS 'Report of a delivery. undelivered: the offer did not reach the customer, so it teaches nothing and is no contact, unless an outcome shows otherwise; delivered: it did. NULL: no report';
+COMMENT ON COLUMN xsell.outcome_kind.reverses IS 'The outcome that it takes back, such as the conversion that a cancellation undoes';
 COMMENT ON COLUMN xsell.outcome_kind.opt_out IS 'The customer withdraws consent to the offer''s channel, or to all, for the channel''s purpose';
 COMMENT ON COLUMN xsell.outcome_kind.harm IS 'How bad the outcome is, in [0,1]: 1 for a complaint, say; a decision counts its worst outcome, and xsell.agent.harm_price prices it';
 COMMENT ON COLUMN xsell.outcome_kind.reward IS 'What the outcome is worth to the learner, in [0,1]; a decision counts its best outcome';
@@ -390,6 +417,8 @@ CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.ove
 	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
 CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.market
 	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
+CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.feed
+	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
 CREATE TRIGGER publish AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON xsell.outcome_kind
 	FOR EACH STATEMENT EXECUTE FUNCTION xsell.publish();
 
@@ -406,4 +435,5 @@ SELECT pg_catalog.pg_extension_config_dump('xsell.override', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.market', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.row_history', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.outcome_kind', '');
+SELECT pg_catalog.pg_extension_config_dump('xsell.feed', '');
 SELECT pg_catalog.pg_extension_config_dump('xsell.policy', '');

@@ -19,6 +19,7 @@ ALTER TABLE xsell.cooldown OWNER TO @extowner@;
 ALTER TABLE xsell.override OWNER TO @extowner@;
 ALTER TABLE xsell.market OWNER TO @extowner@;
 ALTER TABLE xsell.outcome_kind OWNER TO @extowner@;
+ALTER TABLE xsell.feed OWNER TO @extowner@;
 ALTER TABLE xsell.row_history OWNER TO @extowner@;
 ALTER FUNCTION xsell.note_change() OWNER TO @extowner@;
 REVOKE ALL ON FUNCTION xsell.note_change() FROM PUBLIC;
@@ -31,6 +32,7 @@ ALTER VIEW xsell.policy_history OWNER TO @extowner@;
 -- everyone's.
 REVOKE ALL ON FUNCTION
 	@extschema@.xsell_create_journal,
+	@extschema@.xsell_drop_journal,
 	@extschema@.xsell_create_partition,
 	@extschema@.xsell_choose,
 	@extschema@.xsell_record,
@@ -41,7 +43,13 @@ REVOKE ALL ON FUNCTION
 	@extschema@.xsell_replay,
 	@extschema@.xsell_explain,
 	@extschema@.xsell_reward,
+	@extschema@.xsell_reward_customer,
+	@extschema@.xsell_take_in,
 	@extschema@.xsell_learn,
+	@extschema@.xsell_heartbeat,
+	@extschema@.xsell_worker_start,
+	@extschema@.xsell_worker_stop,
+	@extschema@.xsell_worker,
 	@extschema@.xsell_rebuild_evidence,
 	@extschema@.xsell_models,
 	@extschema@.xsell_model_coefficients,
@@ -53,12 +61,17 @@ REVOKE ALL ON FUNCTION
 	@extschema@.xsell_policy_distance,
 	@extschema@.xsell_rebuild_segments,
 	@extschema@.xsell_layout_map,
+	@extschema@.xsell_import_history,
+	@extschema@.xsell_remove_import,
+	@extschema@.xsell_forget,
+	@extschema@.xsell_layout_columns,
 	@extschema@.xsell_policy_import,
 	@extschema@.xsell_policy_draft,
 	@extschema@.xsell_policy_publish
 	FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_create_journal,
+	@extschema@.xsell_drop_journal,
 	@extschema@.xsell_create_partition,
 	@extschema@.xsell_choose,
 	@extschema@.xsell_record,
@@ -69,7 +82,13 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_replay,
 	@extschema@.xsell_explain,
 	@extschema@.xsell_reward,
+	@extschema@.xsell_reward_customer,
+	@extschema@.xsell_take_in,
 	@extschema@.xsell_learn,
+	@extschema@.xsell_heartbeat,
+	@extschema@.xsell_worker_start,
+	@extschema@.xsell_worker_stop,
+	@extschema@.xsell_worker,
 	@extschema@.xsell_rebuild_evidence,
 	@extschema@.xsell_models,
 	@extschema@.xsell_model_coefficients,
@@ -81,7 +100,13 @@ GRANT EXECUTE ON FUNCTION
 	@extschema@.xsell_policy_distance,
 	@extschema@.xsell_rebuild_segments,
 	@extschema@.xsell_layout_map,
+	@extschema@.xsell_import_history,
+	@extschema@.xsell_remove_import,
+	@extschema@.xsell_forget,
+	@extschema@.xsell_layout_columns,
 	@extschema@.xsell_policy_import,
 	@extschema@.xsell_policy_draft,
 	@extschema@.xsell_policy_publish
 	TO @extowner@ WITH GRANT OPTION;
+REVOKE ALL ON PROCEDURE @extschema@.xsell_retrain(text, jsonb) FROM PUBLIC;
+GRANT EXECUTE ON PROCEDURE @extschema@.xsell_retrain(text, jsonb) TO @extowner@ WITH GRANT OPTION;

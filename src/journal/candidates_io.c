@@ -264,7 +264,7 @@ xsell_candidates_send(PG_FUNCTION_ARGS)
 		pq_sendint16(&out, candidate->arm);
 		pq_sendint8(&out, candidate->excluded != NULL);
 		if (candidate->excluded != NULL)
-			pq_sendcountedtext(&out, candidate->excluded, strlen(candidate->excluded), false);
+			pq_sendcountedtext(&out, candidate->excluded, strlen(candidate->excluded));
 		pq_sendfloat4(&out, candidate->mean);
 		pq_sendfloat4(&out, candidate->sd);
 		pq_sendfloat4(&out, candidate->value);

@@ -20,10 +20,11 @@
  * another's uncommitted row with the same key.  Therefore a window is entered,
  * a lock on (a hash of) the key, conditionally: if somebody is in it, BUSY.
  * Inside, we look again, dirtily: another's row, committed or not, is treated as
- * above.  None: nobody else can insert one now, so our INSERT of an empty row
- * does not wait; after it, everybody else's dirty look finds it.  The window is
- * left at once.  It lasts microseconds, and the shared lock table holds one
- * entry per backend, not one per customer of a batch.
+ * above.  None: nobody else can insert one now, so our INSERT does not wait;
+ * after it, everybody else's dirty look finds it.  The window is left as soon as
+ * the decision is written, with or without a row: it lasts some microseconds,
+ * and the shared lock table holds one entry per backend, not one per customer of
+ * a batch.
  *
  * Whatever inserts contact rows by other ways (a restore, replication) is
  * outside of this protocol: an INSERT here may then wait for it, as any would.
@@ -79,9 +80,9 @@ typedef enum RowState
 static XsStatement insert_row = {
 	.relation = "contact",
 	.sql = "INSERT INTO xsell.contact (customer_key, decision_id, agent, product, channel)"
-	" VALUES ($1, '{}', '{}', '{}', '{}')",
-	.nargs = 1,
-	.argtypes = {XS_KEY_TYPE}
+	" VALUES ($1, $2, $3, $4, $5)",
+	.nargs = 5,
+	.argtypes = {XS_KEY_TYPE, INT8ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, TEXTARRAYOID}
 };
 
 static XsStatement update_row = {
@@ -117,33 +118,18 @@ open_contact(LOCKMODE lock)
 	return contact;
 }
 
-static Relation
-open_key_index(Relation contact)
-{
-	list_free(RelationGetIndexList(contact));	/* sets rd_pkindex */
-	if (!OidIsValid(contact->rd_pkindex))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
-				 errmsg("xsell.contact has no primary key"),
-				 errhint("ALTER TABLE xsell.contact ADD PRIMARY KEY (customer_key).")));
-	return index_open(contact->rd_pkindex, AccessShareLock);
-}
-
 /* A scan of the rows with this key that the snapshot shows. */
 static SysScanDesc
 begin_scan(Relation contact, Snapshot snapshot, Datum customer_key)
 {
-	Relation	index = open_key_index(contact);
-	Oid			type = index->rd_opcintype[0];
-	Oid			equals = get_opfamily_member(index->rd_opfamily[0], type, type,
-											 BTEqualStrategyNumber);
-	Oid			index_id = RelationGetRelid(index);
-	ScanKeyData key;
+	SysScanDesc scan = xs_scan_by_key(contact, KEY, snapshot, customer_key);
 
-	ScanKeyEntryInitialize(&key, 0, KEY, BTEqualStrategyNumber, InvalidOid,
-						   index->rd_indcollation[0], get_opcode(equals), customer_key);
-	index_close(index, AccessShareLock);
-	return systable_beginscan(contact, index_id, true, snapshot, 1, &key);
+	if (scan == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+				 errmsg("xsell.contact has no primary key"),
+				 errhint("ALTER TABLE xsell.contact ADD PRIMARY KEY (customer_key).")));
+	return scan;
 }
 
 static Datum
@@ -275,19 +261,38 @@ window_tag(LOCKTAG *tag, Relation contact, Datum customer_key)
 	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, (uint32) (hash >> 32), (uint32) hash, WINDOW_CLASS);
 }
 
-static void
-insert_empty(Datum customer_key)
+/* Enters the window; false: somebody is in it, or this very session, further up the stack. */
+static bool
+enter_window(Relation contact, Datum customer_key)
 {
-	SPI_connect();
-	xs_execute(&insert_row, &customer_key, NULL, XS_WRITE, 0);
-	SPI_finish();
+	LOCKTAG		window;
+
+	window_tag(&window, contact, customer_key);
+	switch (LockAcquire(&window, ExclusiveLock, false, true))
+	{
+		case LOCKACQUIRE_OK:
+			return true;
+		case LOCKACQUIRE_NOT_AVAIL:
+			return false;
+		default:
+			LockRelease(&window, ExclusiveLock, false);
+			return false;
+	}
+}
+
+static void
+leave_window(Relation contact, Datum customer_key)
+{
+	LOCKTAG		window;
+
+	window_tag(&window, contact, customer_key);
+	LockRelease(&window, ExclusiveLock, false);
 }
 
 XsContactState
 xs_contact_lock(Datum customer_key, XsContacts *contacts)
 {
 	Relation	contact;
-	LOCKTAG		window;
 	bool		in_window = false;
 	RowState	state = ROW_CHANGED;
 
@@ -302,20 +307,32 @@ xs_contact_lock(Datum customer_key, XsContacts *contacts)
 			continue;
 		if (in_window)
 		{
-			insert_empty(customer_key);
+			contacts->is_new = true;
 			state = ROW_OURS;
 			break;
 		}
-		window_tag(&window, contact, customer_key);
-		in_window = LockAcquire(&window, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
+		in_window = enter_window(contact, customer_key);
 		if (!in_window)
 			state = ROW_BUSY;
 	}
 
-	if (in_window)
-		LockRelease(&window, ExclusiveLock, false);
+	if (in_window && !contacts->is_new)
+		leave_window(contact, customer_key);
 	table_close(contact, NoLock);
 	return state == ROW_OURS ? XS_CONTACT_FREE : XS_CONTACT_BUSY;
+}
+
+void
+xs_contact_unlock(Datum customer_key, XsContacts *contacts)
+{
+	Relation	contact;
+
+	if (!contacts->is_new)
+		return;
+	contact = open_contact(NoLock);
+	leave_window(contact, customer_key);
+	contacts->is_new = false;
+	table_close(contact, NoLock);
 }
 
 /* Where the new contact goes, oldest first, among those that stay. */
@@ -365,25 +382,39 @@ insert_contact(XsContacts *kept, int place, const XsDecision *decision)
 	kept->n++;
 }
 
-void
-xs_contact_add(const XsDecision *decision, const XsContacts *contacts, TimestampTz keep_since)
+/* One row of the ledger: inserted, if the customer has none, or replaced. */
+static void
+write_row(Datum customer_key, const XsContacts *kept, bool is_new)
 {
-	XsContacts	kept;
 	Datum		values[5];
 
-	insert_contact(&kept, keep_recent(decision, contacts, keep_since, &kept), decision);
-
-	values[0] = decision->customer_key;
-	values[1] = xs_array_of(INT8OID, sizeof(int64), kept.n, kept.decision_id);
-	values[2] = xs_array_of_texts(kept.n, kept.agent);
-	values[3] = xs_array_of_texts(kept.n, kept.product);
-	values[4] = xs_array_of_texts(kept.n, kept.channel);
+	values[0] = customer_key;
+	values[1] = xs_array_of(INT8OID, sizeof(int64), kept->n, kept->decision_id);
+	values[2] = xs_array_of_texts(kept->n, kept->agent);
+	values[3] = xs_array_of_texts(kept->n, kept->product);
+	values[4] = xs_array_of_texts(kept->n, kept->channel);
 
 	SPI_connect();
-	if (xs_execute(&update_row, values, NULL, XS_WRITE, 0) != 1)
+	if (xs_execute(is_new ? &insert_row : &update_row, values, NULL, XS_WRITE, 0) != 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("the customer's row of xsell.contact is gone"),
 				 errdetail("A trigger or rule of the table may have removed it, or its owner.")));
 	SPI_finish();
+}
+
+void
+xs_contact_add(const XsDecision *decision, const XsContacts *contacts, TimestampTz keep_since)
+{
+	XsContacts	kept;
+
+	insert_contact(&kept, keep_recent(decision, contacts, keep_since, &kept), decision);
+	write_row(decision->customer_key, &kept, contacts->is_new);
+}
+
+void
+xs_contact_keep(Datum customer_key, const XsContacts *contacts)
+{
+	if (contacts->is_new)
+		write_row(customer_key, contacts, true);
 }

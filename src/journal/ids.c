@@ -17,6 +17,10 @@
  *
  * The simulated clock may go back on purpose.  Ids are then earlier ones, but
  * never repeated ones: what was used of every simulated millisecond is kept.
+ *
+ * Imported decisions have ids of the time they were made at, which is long past,
+ * with r set and the number 0: places that nothing else takes.  They are numbered
+ * through, 512 to the millisecond; who imports looks for the next free one.
  */
 #include "postgres.h"
 
@@ -185,6 +189,19 @@ xs_id_floor(TimestampTz at)
 		return 0;
 	ms = ms_of(at);
 	return ms < MS_END ? ms << TIME_SHIFT : PG_INT64_MAX;
+}
+
+int64
+xs_import_place(TimestampTz at)
+{
+	return at < EPOCH ? 0 : ms_of(at) * COUNTER_END;
+}
+
+int64
+xs_import_id(int64 place)
+{
+	check_range(place / COUNTER_END);
+	return (place / COUNTER_END) << TIME_SHIFT | RECOVERY_BIT | place % COUNTER_END;
 }
 
 TimestampTz

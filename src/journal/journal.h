@@ -5,7 +5,10 @@
 #define XS_JOURNAL_H
 
 #include "postgres.h"
+#include "access/genam.h"
 #include "executor/spi.h"
+#include "fmgr.h"
+#include "utils/relcache.h"
 #include "utils/timestamp.h"
 
 #include "../decision.h"
@@ -20,6 +23,10 @@
 extern int64 xs_new_id(void);
 extern int64 xs_id_floor(TimestampTz at);	/* smallest id of that millisecond */
 extern TimestampTz xs_id_time(int64 id);
+
+/* Ids of imported decisions: the first place of a time (of those before 2024, 0), and the id of a place. */
+extern int64 xs_import_place(TimestampTz at);
+extern int64 xs_import_id(int64 place);
 
 /*
  * statement.c: statements on journal tables, planned once per backend and run
@@ -69,12 +76,24 @@ extern uint64 xs_execute(XsStatement *statement, const Datum *values, const char
 /* A table of the journal; errors with a hint to xsell_create_journal if there is none. */
 extern Oid	xs_journal_relation(const char *name);
 
+/* The owner of a table. */
+extern Oid	xs_journal_owner(Oid relid);
+
 /* The journal's key type; errors with a hint to xsell_create_journal if there is no journal. */
 extern Oid	xs_journal_key_type(void);
+
+/*
+ * by_key.c: a scan, by systable_getnext, of the rows of a plain table whose
+ * primary key begins with the customer key; NULL if it is no such table.
+ */
+extern SysScanDesc xs_scan_by_key(Relation table, AttrNumber key_column, Snapshot snapshot, Datum customer_key);
 
 /* key.c: customer keys as text that means the same in every session, and hashed */
 extern char *xs_key_text(Datum key);
 extern Datum xs_key_from_text(const char *text);
+
+/* A polymorphic argument as a key; a value of another type is converted by way of its text. */
+extern Datum xs_key_argument(FunctionCallInfo fcinfo, int n);
 
 /* Equal keys have equal hashes. Not stable between versions of PostgreSQL. */
 extern uint64 xs_key_hash(Datum key, uint64 seed);
@@ -91,6 +110,9 @@ typedef struct XsOutcomeSeen
 {
 	int			contact;		/* its index */
 	char	   *outcome;
+	char	   *delivery;		/* "delivered", "undelivered", or NULL: it reports none */
+	char	   *reverses;		/* or NULL */
+	bool		counts;			/* no outcome that counts reverses it */
 	TimestampTz occurred_at;
 	int64		outcome_id;		/* tells when it was recorded */
 } XsOutcomeSeen;
@@ -104,16 +126,20 @@ typedef struct XsContacts
 	char	  **channel;
 	int			noutcomes;		/* filled by xs_contact_outcomes */
 	XsOutcomeSeen *outcomes;
+	bool		is_new;			/* the customer has no row yet; nobody else can make one before xs_contact_unlock */
 } XsContacts;
 
 /* As the active snapshot sees it; no lock, nothing written. No row: n = 0. */
 extern void xs_contact_read(Datum customer_key, XsContacts *contacts);
 
 /*
- * Locks the customer's row and reads its newest version, without ever waiting;
- * a customer without a row gets an empty one.
+ * Locks the customer's row, if there is one, and reads its newest version, without
+ * ever waiting.  xs_contact_unlock must follow once the decision is written: the
+ * row stays locked until the transaction ends, but a customer without a row is
+ * free again.
  */
 extern XsContactState xs_contact_lock(Datum customer_key, XsContacts *contacts);
+extern void xs_contact_unlock(Datum customer_key, XsContacts *contacts);
 
 /*
  * Adds the offer of a decision to the locked row, in the order of the ids, and
@@ -122,6 +148,9 @@ extern XsContactState xs_contact_lock(Datum customer_key, XsContacts *contacts);
  */
 extern void xs_contact_add(const XsDecision *decision, const XsContacts *contacts,
 						   TimestampTz keep_since);
+
+/* Gives a customer without a row an empty one, so that others find the customer busy. */
+extern void xs_contact_keep(Datum customer_key, const XsContacts *contacts);
 
 /* responses.c: what became of contacts, and what the customer consented to */
 

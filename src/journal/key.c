@@ -59,6 +59,26 @@ xs_key_from_text(const char *text)
 	return key;
 }
 
+Datum
+xs_key_argument(FunctionCallInfo fcinfo, int n)
+{
+	Oid			type = get_fn_expr_argtype(fcinfo->flinfo, n);
+	Oid			output;
+	bool		is_varlena;
+	int			level;
+	char	   *text;
+
+	if (type == xs_journal_key_type())
+		return PG_GETARG_DATUM(n);
+	if (!OidIsValid(type))
+		elog(ERROR, "could not determine the type of the customer key");
+	level = xs_pin_output_format();
+	getTypeOutputInfo(type, &output, &is_varlena);
+	text = OidOutputFunctionCall(output, PG_GETARG_DATUM(n));
+	xs_unpin_output_format(level);
+	return xs_key_from_text(text);
+}
+
 /*
  * Within a session only: the hash functions of types may change between versions.
  * A type that has none is hashed by its text.

@@ -26,6 +26,10 @@ enum
 	CHANNEL,
 	PROBABILITY,
 	EXPECTED,
+	VALUE,
+	COST,
+	WEIGHT,
+	AWAITS_DELIVERY,
 	MODE,
 	REASON,
 	POLICY_VERSION,
@@ -48,17 +52,18 @@ enum
 
 #define DECISION_COLUMNS \
 	"decision_id, customer_key, agent, cohort, product, channel, probability, expected," \
-	" mode, reason, policy_version, model_version, encoding, linear_predictor, features," \
+	" value, cost, weight, awaits_delivery, mode, reason, policy_version, model_version, encoding, linear_predictor, features," \
 	" candidates, contribution_columns, contributions, segment, forecasts, overrides, reads, request_key, breach"
 
 static XsStatement insert_decision = {
 	.relation = "decision",
 	.sql = "INSERT INTO xsell.decision (" DECISION_COLUMNS ", decided_by) VALUES"
-	" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)",
+	" ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,"
+	" $26, $27, $28, $29)",
 	.nargs = COLUMNS,
 	.argtypes = {
 		INT8OID, XS_KEY_TYPE, TEXTOID, TEXTOID, TEXTOID, TEXTOID, FLOAT8OID, FLOAT8OID,
-		TEXTOID, TEXTOID, INT4OID, INT8OID, INT4OID, FLOAT8OID, FLOAT4ARRAYOID,
+		FLOAT4OID, FLOAT4OID, FLOAT8OID, BOOLOID, TEXTOID, TEXTOID, INT4OID, INT8OID, INT4OID, FLOAT8OID, FLOAT4ARRAYOID,
 		XS_CANDIDATES_TYPE, INT2ARRAYOID, FLOAT4ARRAYOID, TEXTOID, FLOAT4ARRAYOID, TEXTARRAYOID, JSONBOID,
 		TEXTOID, TEXTOID, TEXTOID
 	}
@@ -101,6 +106,31 @@ is_one_of(const char *word, const char *a, const char *b, const char *c, const c
 	return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0 || strcmp(word, d) == 0;
 }
 
+static bool
+is_imported(const XsDecision *decision)
+{
+	return strcmp(decision->cohort, "imported") == 0;
+}
+
+static bool
+is_mode(const XsDecision *decision)
+{
+	if (is_imported(decision))
+		return strcmp(decision->mode, "imported") == 0;
+	if (decision->product == NULL)
+		return strcmp(decision->mode, "none") == 0;
+	return is_one_of(decision->mode, "exploit", "explore", "control", "fallback");
+}
+
+/* The probability of what was imported may be unknown. */
+static bool
+is_probability(const XsDecision *decision)
+{
+	if (isnan(decision->probability))
+		return is_imported(decision);
+	return decision->probability > 0 && decision->probability <= 1;
+}
+
 /* What the log promises of its rows; in place of CHECK constraints (see journal.sql). */
 static void
 check_decision(const XsDecision *decision)
@@ -108,19 +138,20 @@ check_decision(const XsDecision *decision)
 	bool		offer = decision->product != NULL;
 	const char *wrong = NULL;
 
-	if (!is_one_of(decision->cohort, "agent", "control", "agent", "agent"))
+	if (!is_one_of(decision->cohort, "agent", "control", "imported", "imported"))
 		wrong = "cohort";
-	else if (offer ? !is_one_of(decision->mode, "exploit", "explore", "control", "fallback") :
-			 strcmp(decision->mode, "none") != 0)
+	else if (!is_mode(decision))
 		wrong = "mode";
 	else if (offer && decision->channel == NULL)
 		wrong = "channel";
-	else if (offer && !(decision->probability > 0 && decision->probability <= 1))
+	else if (offer && !is_probability(decision))
 		wrong = "probability";
-	else if (offer && !isfinite(decision->expected))
+	else if (offer && !is_imported(decision) && !isfinite(decision->expected))
 		wrong = "expected";
 	else if (offer && !isfinite(decision->linear_predictor))
 		wrong = "linear_predictor";
+	else if (!(decision->weight >= 0 && isfinite(decision->weight)))
+		wrong = "weight";
 	if (wrong != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
@@ -151,7 +182,7 @@ static void
 put_offer(Datum *values, char *nulls, const XsDecision *decision)
 {
 	static const int only_offers[] = {
-		PROBABILITY, EXPECTED, LINEAR_PREDICTOR, FEATURES, CONTRIBUTION_COLUMNS, CONTRIBUTIONS, FORECASTS
+		PROBABILITY, EXPECTED, VALUE, COST, LINEAR_PREDICTOR, FEATURES, CONTRIBUTION_COLUMNS, CONTRIBUTIONS, FORECASTS
 	};
 
 	if (decision->product == NULL)
@@ -162,6 +193,13 @@ put_offer(Datum *values, char *nulls, const XsDecision *decision)
 	}
 	values[PROBABILITY] = Float8GetDatum(decision->probability);
 	values[EXPECTED] = Float8GetDatum(decision->expected);
+	values[VALUE] = Float4GetDatum(decision->value);
+	values[COST] = Float4GetDatum(decision->cost);
+	if (is_imported(decision))	/* the probability may be unknown, and nothing was expected */
+	{
+		nulls[PROBABILITY] = isnan(decision->probability) ? 'n' : ' ';
+		nulls[EXPECTED] = nulls[VALUE] = nulls[COST] = 'n';
+	}
 	values[LINEAR_PREDICTOR] = Float8GetDatum(decision->linear_predictor);
 	values[FEATURES] = xs_array_of(FLOAT4OID, sizeof(float4), decision->dim, decision->features);
 	values[CONTRIBUTION_COLUMNS] = xs_array_of(INT2OID, sizeof(int16), decision->ncontributions,
@@ -181,6 +219,10 @@ xs_write_decision(const XsDecision *decision)
 	memset(nulls, ' ', sizeof(nulls));
 	values[DECISION_ID] = Int64GetDatum(decision->decision_id);
 	values[CUSTOMER_KEY] = decision->customer_key;
+	values[WEIGHT] = Float8GetDatum(decision->weight);
+	if (decision->weight == 0)
+		nulls[WEIGHT] = 'n';
+	values[AWAITS_DELIVERY] = BoolGetDatum(decision->awaits_delivery);
 	values[POLICY_VERSION] = Int32GetDatum(decision->policy_version);
 	values[MODEL_VERSION] = Int64GetDatum(decision->model_version);
 	values[ENCODING] = Int32GetDatum(decision->encoding);
@@ -286,6 +328,8 @@ get_offer(const Datum *values, const bool *nulls, XsDecision *decision)
 
 	decision->probability = nulls[PROBABILITY] ? 0 : DatumGetFloat8(values[PROBABILITY]);
 	decision->expected = nulls[EXPECTED] ? 0 : DatumGetFloat8(values[EXPECTED]);
+	decision->value = nulls[VALUE] ? 0 : DatumGetFloat4(values[VALUE]);
+	decision->cost = nulls[COST] ? 0 : DatumGetFloat4(values[COST]);
 	decision->linear_predictor = nulls[LINEAR_PREDICTOR] ? 0 : DatumGetFloat8(values[LINEAR_PREDICTOR]);
 	if (!nulls[FEATURES])
 		decision->features = xs_array_elements(values[FEATURES], FLOAT4OID, sizeof(float4),
@@ -320,6 +364,8 @@ get_decision(HeapTuple row, TupleDesc desc, XsDecision *decision)
 	decision->cohort = get_text(values, nulls, COHORT);
 	decision->product = get_text(values, nulls, PRODUCT);
 	decision->channel = get_text(values, nulls, CHANNEL);
+	decision->weight = nulls[WEIGHT] ? 0 : DatumGetFloat8(values[WEIGHT]);
+	decision->awaits_delivery = DatumGetBool(values[AWAITS_DELIVERY]);
 	decision->mode = get_text(values, nulls, MODE);
 	decision->reason = get_text(values, nulls, REASON);
 	decision->policy_version = DatumGetInt32(values[POLICY_VERSION]);

@@ -20,12 +20,6 @@ xs_fixed(double q, int64_t *out)
 	return XS_OK;
 }
 
-double
-xs_unfixed(int64_t f)
-{
-	return (double) f / XS_FIXED_ONE;
-}
-
 XsStatus
 xs_accumulate(int64_t *sum, int64_t term, int sign)
 {

@@ -24,7 +24,12 @@ typedef enum XsStatus
 
 /* rint(q * 2^24); XS_RANGE if q is not finite or the result does not fit. */
 extern XsStatus xs_fixed(double q, int64_t *out);
-extern double xs_unfixed(int64_t f);
+
+static inline double
+xs_unfixed(int64_t f)
+{
+	return (double) f / XS_FIXED_ONE;
+}
 
 /* *sum += sign * term, sign being +1 or -1; XS_OVERFLOW leaves *sum unchanged. */
 extern XsStatus xs_accumulate(int64_t *sum, int64_t term, int sign);

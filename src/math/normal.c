@@ -6,7 +6,6 @@
  * Quantile: M. J. Wichura (1988), algorithm AS 241.
  */
 #include "special.h"
-#include "log_norm_cdf_table.h"
 
 #define SQRT_2PI_INVERSE 0.398942280401432677939946
 #define CENTRAL 0.67448975		/* where Cody changes from the centre to the tail */
@@ -95,20 +94,6 @@ xs_norm_cdf(double x)
 	return 0.5 + central(x);
 }
 
-double
-xs_log_norm_cdf(double x)
-{
-	if (x != x)
-		return x;
-	if (x > CENTRAL)
-		return xs_log1p(-tail(x));
-	if (x >= -CENTRAL)
-		return xs_log(0.5 + central(x));
-	if (x < -1e154)
-		return -0.5 * x * x;	/* the rest is beyond its precision; scaled_tail would overflow */
-	return -0.5 * x * x + xs_log(scaled_tail(-x));
-}
-
 static double
 quantile_of_tail(double p)
 {
@@ -165,39 +150,4 @@ xs_norm_quantile(double p)
 		return q * polynomial(a, 8, r) / polynomial(b, 8, r);
 	}
 	return q < 0.0 ? -quantile_of_tail(p) : quantile_of_tail(1.0 - p);
-}
-
-double
-xs_log_norm_cdf_sum(const double *t, int n, double *hazard)
-{
-	double		sum = 0.0;
-	int			i;
-
-	for (i = 0; i < n; i++)
-	{
-		double		x = t[i];
-
-		if (x >= -TABLE_LIMIT && x < TABLE_LIMIT)
-		{
-			int			cell = (int) ((x + TABLE_LIMIT) * TABLE_CELLS_PER_UNIT);
-			const double *c = log_norm_cdf_table[cell];
-			double		y = x + TABLE_LIMIT - (cell + 0.5) / TABLE_CELLS_PER_UNIT;
-			double		y2 = y * y;
-			double		y4 = y2 * y2;
-			double		slope = (c[1] + 2.0 * c[2] * y) + (3.0 * c[3] + 4.0 * c[4] * y) * y2 +
-				((5.0 * c[5] + 6.0 * c[6] * y) + 7.0 * c[7] * y2) * y4;
-
-			sum += (c[0] + c[1] * y) + (c[2] + c[3] * y) * y2 +
-				((c[4] + c[5] * y) + (c[6] + c[7] * y) * y2) * y4;
-			hazard[i] = slope > 0.0 ? slope : 0.0;
-		}
-		else if (x < 0.0)
-		{
-			sum += xs_log_norm_cdf(x);
-			hazard[i] = SQRT_2PI_INVERSE / scaled_tail(-x);
-		}
-		else
-			hazard[i] = 0.0;	/* and log Phi(t) > -1e-15 */
-	}
-	return sum;
 }

@@ -1,83 +1,24 @@
 /*
- * packed.c: linear algebra on packed triangles.
+ * packed.c: linear algebra on packed triangles and panels.
  *
- * Sums run in four lanes: lane l adds the elements with index = l (mod 4), then
- * (l0 + l1) + (l2 + l3).  The lanes are GCC vectors (also in clang), whose
- * arithmetic is defined element by element: whatever registers the machine
- * has, the result is the same.
+ * What takes time is in packed_kernels.h; what a block of eight rows costs only
+ * once is here, in plain C.
  */
+#include <string.h>
+
 #include "packed.h"
+#include "lanes.h"
 
-#define LANES 4
-
-/* Two lanes; two pairs make the four.  aligned(8): rows of a triangle start anywhere. */
-typedef double Pair __attribute__((vector_size(16), aligned(8), may_alias));
-
-#define PAIR_AT(p) (*(const Pair *) (p))
-#define SUM_OF_LANES(l01, l23) (((l01)[0] + (l01)[1]) + ((l23)[0] + (l23)[1]))
-
-/* a . b: the lanes, then the rest in index order */
-static double
-dot(const double *a, const double *b, int n)
+/* Written so that NaN and infinity fail too. */
+static int
+is_pivot(double pivot)
 {
-	Pair		l01 = {0.0, 0.0};
-	Pair		l23 = {0.0, 0.0};
-	double		sum;
-	int			i;
-
-	for (i = 0; i + LANES <= n; i += LANES)
-	{
-		l01 += PAIR_AT(a + i) * PAIR_AT(b + i);
-		l23 += PAIR_AT(a + i + 2) * PAIR_AT(b + i + 2);
-	}
-	sum = SUM_OF_LANES(l01, l23);
-	for (; i < n; i++)
-		sum += a[i] * b[i];
-	return sum;
+	return pivot > 0.0 && pivot <= 1e300;
 }
 
-/* y += c * x */
-static void
-add_multiple(double *y, double c, const double *x, int n)
-{
-	int			i;
-
-	for (i = 0; i < n; i++)
-		y[i] += c * x[i];
-}
-
-XsStatus
-xs_cholesky(double *a, int d)
-{
-	int			i,
-				j;
-
-	for (i = 0; i < d; i++)
-	{
-		double	   *row = a + XS_PACKED_INDEX(i, 0);
-		double		pivot;
-
-		for (j = 0; j < i; j++)
-		{
-			const double *above = a + XS_PACKED_INDEX(j, 0);
-
-			row[j] = (row[j] - dot(row, above, j)) / above[j];
-		}
-		pivot = row[i] - dot(row, row, i);
-		/* written so that NaN and infinity fail too */
-		if (!(pivot > 0.0 && pivot <= 1e300))
-			return XS_NOT_POSITIVE;
-		row[i] = __builtin_sqrt(pivot);
-	}
-	return XS_OK;
-}
-
-/*
- * Row i of the inverse is (e_i - sum over k < i of L_ik * row k) / L_ii.  L_ik
- * is read just before its place is first written, so this works in place.
- */
-void
-xs_invert_lower(double *l, int d)
+/* The first d rows of L; inverse: of its diagonal. */
+static XsStatus
+cholesky_by_rows(double *a, int d, double *inverse)
 {
 	int			i,
 				j,
@@ -85,122 +26,185 @@ xs_invert_lower(double *l, int d)
 
 	for (i = 0; i < d; i++)
 	{
-		double	   *row = l + XS_PACKED_INDEX(i, 0);
-		double		inverse = 1.0 / row[i];
+		double	   *row = a + XS_PACKED_INDEX(i, 0);
 
-		for (k = 0; k < i; k++)
+		for (j = 0; j <= i; j++)
 		{
-			const double *above = l + XS_PACKED_INDEX(k, 0);
-			double		c = row[k];
+			const double *above = a + XS_PACKED_INDEX(j, 0);
 
-			row[k] = c * above[k];
-			add_multiple(row, c, above, k);
+			for (k = 0; k < j; k++)
+				row[j] -= row[k] * above[k];
+			if (j < i)
+				row[j] *= inverse[j];
 		}
-		for (j = 0; j < i; j++)
-			row[j] *= -inverse;
-		row[i] = inverse;
+		if (!is_pivot(row[i]))
+			return XS_NOT_POSITIVE;
+		row[i] = __builtin_sqrt(row[i]);
+		inverse[i] = 1.0 / row[i];
 	}
+	return XS_OK;
+}
+
+/* Rows and columns i to i + n - 1 of T.  Column by column in place: what is read again lies to the right. */
+static void
+invert_block(double *l, int i, int n)
+{
+	int			c,
+				k,
+				r;
+
+	for (r = i; r < i + n; r++)
+	{
+		double	   *row = l + XS_PACKED_INDEX(r, 0);
+		double		inverse = 1.0 / row[r];
+
+		for (c = i; c < r; c++)
+		{
+			double		sum = 0.0;
+
+			for (k = c; k < r; k++)
+				sum += row[k] * l[XS_PACKED_INDEX(k, c)];
+			row[c] = sum * -inverse;
+		}
+		row[r] = inverse;
+	}
+}
+
+/* Column j of the eight packed rows from i on; 0 for those that do not reach it. */
+static void
+column_to_panel(const double *a, int i, int j, double *panel)
+{
+	int			r;
+
+	for (r = 0; r < 8; r++)
+		panel[8 * j + r] = j <= i + r ? a[XS_PACKED_INDEX(i + r, j)] : 0.0;
+}
+
+static void
+column_from_panel(double *a, int i, int j, const double *panel)
+{
+	int			r;
+
+	for (r = j > i ? j - i : 0; r < 8; r++)
+		a[XS_PACKED_INDEX(i + r, j)] = panel[8 * j + r];
+}
+
+/* Where the panel begins whose last row is the belief's row rows - 1. */
+static int
+panel_at(int d, int rows)
+{
+	int			before = (rows + 7) / 8 - 1;
+
+	return 8 * before * (4 * before + 4 - XS_BELIEF_MISSING(d));
+}
+
+/* The first panel, of the first rows (T's, or if it is the only one T's and mu). */
+static void
+head_to_panel(double *t, int rows, int d)
+{
+	double		panel[8 * 8] = {0.0};
+	int			i,
+				j;
+
+	for (i = 0; i < rows; i++)
+		for (j = 0; j <= i && j < d; j++)
+			panel[8 * j + 8 - rows + i] = t[XS_PACKED_INDEX(i, j)];
+	memcpy(t, panel, sizeof(double) * 8 * (size_t) (rows <= d ? rows : d));
+}
+
+#define KERNELS "packed_kernels.h"
+#include "lanes_each.h"
+
+XsStatus
+xs_cholesky(double *a, int d)
+{
+	return XS_WIDEST(cholesky)(a, d);
+}
+
+void
+xs_invert_lower(double *l, int d)
+{
+	XS_WIDEST(invert_lower)(l, d);
+}
+
+double
+xs_dot(const double *a, const float *x, int d)
+{
+	double		even = 0.0;
+	double		odd = 0.0;
+	int			i;
+
+	for (i = 0; i + 2 <= d; i += 2)
+	{
+		even += a[i] * x[i];
+		odd += a[i + 1] * x[i + 1];
+	}
+	if (i < d)
+		even += a[i] * x[i];
+	return even + odd;
 }
 
 /* From the last row up, so that y may be x. */
 void
 xs_lower_multiply(const double *t, int d, const double *x, double *y)
 {
-	int			i;
+	int			i,
+				j;
 
 	for (i = d - 1; i >= 0; i--)
-		y[i] = dot(t + XS_PACKED_INDEX(i, 0), x, i + 1);
+	{
+		const double *row = t + XS_PACKED_INDEX(i, 0);
+		double		even = 0.0;
+		double		odd = 0.0;
+
+		for (j = 0; j < i; j += 2)
+		{
+			even += row[j] * x[j];
+			odd += row[j + 1] * x[j + 1];
+		}
+		if (j == i)
+			even += row[i] * x[i];
+		y[i] = even + odd;
+	}
 }
 
-/* From the first row down, so that y may be x. */
 void
 xs_lower_transposed_multiply(const double *t, int d, const double *x, double *y)
 {
-	int			i;
-
-	for (i = 0; i < d; i++)
-	{
-		const double *row = t + XS_PACKED_INDEX(i, 0);
-		double		c = x[i];
-
-		y[i] = c * row[i];
-		add_multiple(y, c, row, i);
-	}
+	XS_WIDEST(lower_transposed_multiply)(t, d, x, y);
 }
 
-/* Of four rows, i a multiple of 4: T x, by the same sums as dot, but side by side. */
-static inline void
-four_rows(const double *t, int i, const double *x, double y[LANES])
+void
+xs_belief(double *t, int d, const double *mu)
 {
-	const double *r0 = t + XS_PACKED_INDEX(i, 0);
-	const double *r1 = r0 + i + 1;
-	const double *r2 = r1 + i + 2;
-	const double *r3 = r2 + i + 3;
-	Pair		zero = {0.0, 0.0};
-	Pair		a0 = zero,		/* lanes 0 and 1 of each row */
-				a1 = zero,
-				a2 = zero,
-				a3 = zero;
-	Pair		b0 = zero,		/* lanes 2 and 3 */
-				b1 = zero,
-				b2 = zero,
-				b3 = zero;
+	memcpy(t + XS_PACKED_SIZE(d), mu, sizeof(double) * (size_t) d);
+	XS_WIDEST(belief)(t, d);
+}
+
+void
+xs_belief_set_mean(double *belief, int d, const double *mu)
+{
+	double	   *last = belief + panel_at(d, d + 1);
 	int			j;
 
-	for (j = 0; j < i; j += LANES)
-	{
-		Pair		u = PAIR_AT(x + j);
-		Pair		v = PAIR_AT(x + j + 2);
-
-		a0 += PAIR_AT(r0 + j) * u;
-		a1 += PAIR_AT(r1 + j) * u;
-		a2 += PAIR_AT(r2 + j) * u;
-		a3 += PAIR_AT(r3 + j) * u;
-		b0 += PAIR_AT(r0 + j + 2) * v;
-		b1 += PAIR_AT(r1 + j + 2) * v;
-		b2 += PAIR_AT(r2 + j + 2) * v;
-		b3 += PAIR_AT(r3 + j + 2) * v;
-	}
-	y[0] = SUM_OF_LANES(a0, b0) + r0[i] * x[i];
-	y[1] = SUM_OF_LANES(a1, b1) + r1[i] * x[i] + r1[i + 1] * x[i + 1];
-	y[2] = SUM_OF_LANES(a2, b2) + r2[i] * x[i] + r2[i + 1] * x[i + 1] + r2[i + 2] * x[i + 2];
-	/* a row of four whole lanes: dot has no rest here */
-	y[3] = ((a3[0] + r3[i] * x[i]) + (a3[1] + r3[i + 1] * x[i + 1])) +
-		((b3[0] + r3[i + 2] * x[i + 2]) + (b3[1] + r3[i + 3] * x[i + 3]));
+	for (j = 0; j < d; j++)
+		last[8 * j + 7] = mu[j];
 }
 
 double
-xs_lower_norm2(const double *t, int d, const float *x)
+xs_belief_predict(const double *belief, int d, const float *x, double *variance)
 {
-	double		wide[XS_PACKED_MAX];
-	double		square[LANES] = {0.0, 0.0, 0.0, 0.0};
-	double		y[LANES];
-	int			i,
-				r;
-
-	for (i = 0; i < d; i++)
-		wide[i] = x[i];
-	for (i = 0; i + LANES <= d; i += LANES)
-	{
-		four_rows(t, i, wide, y);
-		for (r = 0; r < LANES; r++)
-			square[r] += y[r] * y[r];
-	}
-	for (r = 0; i < d; i++, r++)
-	{
-		y[0] = dot(t + XS_PACKED_INDEX(i, 0), wide, i + 1);
-		square[r] += y[0] * y[0];
-	}
-	return (square[0] + square[1]) + (square[2] + square[3]);
+	return XS_WIDEST(belief_predict)(belief, d, x, variance);
 }
 
-double
-xs_dot(const double *a, const float *x, int d)
+void
+xs_belief_multiply(const double *belief, int d, const double *x, double *y)
 {
-	double		sum = 0.0;
-	int			i;
+	XS_WIDEST(belief_multiply)(belief, d, x, y);
+}
 
-	for (i = 0; i < d; i++)
-		sum += a[i] * x[i];
-	return sum;
+void
+xs_belief_transposed_multiply(const double *belief, int d, const double *x, double *y)
+{
+	XS_WIDEST(belief_transposed_multiply)(belief, d, x, y);
 }

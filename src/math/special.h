@@ -25,14 +25,7 @@ extern double xs_logit(double p);
 
 /* normal.c: relative error below 1e-14, far tails included */
 extern double xs_norm_cdf(double x);
-extern double xs_log_norm_cdf(double x);
 extern double xs_norm_quantile(double p);
-
-/*
- * Sum of log Phi(t[i]) in index order, from a table: each term within 1e-11.
- * hazard[i] is its derivative phi(t[i])/Phi(t[i]), within 1e-10; hazard may be t.
- */
-extern double xs_log_norm_cdf_sum(const double *t, int n, double *hazard);
 
 /* gamma.c: relative error below 1e-13, near the zeros absolute */
 extern double xs_lgamma(double x);

@@ -41,7 +41,7 @@ typedef struct XsStrategy
 								  double *q, double *scratch);
 } XsStrategy;
 
-#define XS_THOMPSON_SCRATCH(n) (8 * (n) + 1024)
+#define XS_THOMPSON_SCRATCH(n) (35 * ((n) + 7))
 #define XS_EXPLORE_SCRATCH(n) (XS_THOMPSON_SCRATCH(n) + (int) (sizeof(XsArm) / sizeof(double)) * (n))
 
 /* In thompson.c; use it by name. */

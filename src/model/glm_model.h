@@ -16,10 +16,16 @@ typedef struct XsGlmModel
 	double		values[];
 } XsGlmModel;
 
-/* In values: the mean, the inverse Cholesky factor T of the precision (packed), what pool.c keeps. */
-#define XS_GLM_MEAN(glm) ((glm)->values)
-#define XS_GLM_FACTOR(glm) ((glm)->values + (glm)->dim)
-#define XS_GLM_POOLED(glm) ((glm)->values + XS_GLM_SUMS((glm)->dim))
+/*
+ * In values: the belief (packed.h), from the next multiple of 64 bytes on, where loads
+ * of whole registers are fastest; the mean alone; what pool.c keeps.  Until the
+ * belief is made, the packed precision and then its inverse Cholesky factor T are in its place.
+ */
+#define XS_GLM_BELIEF(glm) ((double *) (((uintptr_t) (glm)->values + 63) / 64 * 64))
+#define XS_GLM_FACTOR(glm) XS_GLM_BELIEF(glm)
+#define XS_GLM_MEAN(glm) (XS_GLM_BELIEF(glm) + XS_BELIEF_SIZE((glm)->dim))
+#define XS_GLM_POOLED(glm) (XS_GLM_MEAN(glm) + (glm)->dim)
+#define XS_GLM_VALUES(dim) (7 + XS_BELIEF_SIZE(dim) + (dim))
 
 /* oracle_glm.c: turns information into the mean (over shift) and the inverse factor T (over precision). */
 extern XsStatus xs_glm_solve(int dim, double *shift, double *precision);
@@ -39,7 +45,7 @@ extern XsStatus xs_pool_own_precision(const XsPool *pool, int dim, const XsPrior
  */
 extern void xs_pool_prepare(XsGlmModel *glm, const double *deviation, double *scratch);
 
-/* pool.c: variance of x . w in units of the noise, the group's part included */
+/* pool.c: the group's part of the variance of x . w, in units of the noise */
 extern double xs_pool_variance(const XsGlmModel *glm, const float *x);
 
 #endif

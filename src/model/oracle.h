@@ -84,9 +84,10 @@ typedef struct XsOracle
 	void		(*predict) (const void *model, const XsInput *in, XsPrediction *out);
 
 	/*
-	 * out[i]: the addend of column i, as many as the model has.  They sum, in
-	 * index order, to the logistic oracle's mean and to the linear oracle's
-	 * rate (both before clamping); those of an oracle without features are 0.
+	 * out[i]: the addend of column i, as many as the model has.  They sum, even
+	 * columns and odd ones apart as in xs_dot, to the logistic oracle's mean and to
+	 * the linear oracle's rate (both before clamping); those of an oracle without
+	 * features are 0.
 	 */
 	void		(*contributions) (const void *model, const XsInput *in, double *out);
 

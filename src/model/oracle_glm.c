@@ -18,7 +18,7 @@ glm_model_size(int dim, int nsegments, const XsPool *pool)
 {
 	(void) nsegments;
 	return sizeof(XsGlmModel) +
-		sizeof(double) * ((size_t) XS_GLM_SUMS(dim) + (pool ? xs_pool_model_size(pool) : 0));
+		sizeof(double) * ((size_t) XS_GLM_VALUES(dim) + (pool ? xs_pool_model_size(pool) : 0));
 }
 
 double
@@ -182,6 +182,7 @@ glm_prepare(void *model, int dim, const XsEvidence *evidence, const XsPrior *pri
 	mean[dim - 1] += slope;
 	if (glm->pool)
 		xs_pool_prepare(glm, scratch, scratch + dim);
+	xs_belief(XS_GLM_BELIEF(glm), dim, mean);
 	return XS_OK;
 }
 
@@ -225,11 +226,15 @@ linear_prepare(void *model, int dim, const XsEvidence *evidence, const XsPrior *
 	return glm_prepare(model, dim, evidence, prior, XS_IDENTITY, noise, scratch);
 }
 
-/* Of x . w, in units of the noise. */
+/* Of x . w: the mean, and the variance in units of the noise. */
 static double
-variance_of(const XsGlmModel *glm, const float *x)
+predictor(const XsGlmModel *glm, const float *x, double *variance)
 {
-	return glm->pool ? xs_pool_variance(glm, x) : xs_lower_norm2(XS_GLM_FACTOR(glm), glm->dim, x);
+	double		mean = xs_belief_predict(XS_GLM_BELIEF(glm), glm->dim, x, variance);
+
+	if (glm->pool)
+		*variance += xs_pool_variance(glm, x);
+	return mean;
 }
 
 static void
@@ -237,8 +242,7 @@ logistic_predict(const void *model, const XsInput *in, XsPrediction *out)
 {
 	const XsGlmModel *glm = model;
 
-	out->mean = clamp(xs_dot(XS_GLM_MEAN(glm), in->x, glm->dim), -XS_MAX_PREDICTOR, XS_MAX_PREDICTOR);
-	out->variance = variance_of(glm, in->x);
+	out->mean = clamp(predictor(glm, in->x, &out->variance), -XS_MAX_PREDICTOR, XS_MAX_PREDICTOR);
 	out->rate = xs_expit(out->mean / __builtin_sqrt(1.0 + XS_PI_OVER_8 * out->variance));
 }
 
@@ -252,8 +256,9 @@ static void
 linear_predict(const void *model, const XsInput *in, XsPrediction *out)
 {
 	const XsGlmModel *glm = model;
-	double		rate = xs_dot(XS_GLM_MEAN(glm), in->x, glm->dim);
-	double		sd = __builtin_sqrt(glm->noise * variance_of(glm, in->x));
+	double		variance;
+	double		rate = predictor(glm, in->x, &variance);
+	double		sd = __builtin_sqrt(glm->noise * variance);
 	double		towards = rate < 0.5 ? rate + sd : rate - sd;
 
 	out->mean = xs_propensity_logit(rate);
@@ -277,6 +282,7 @@ glm_coefficients(const void *model, double *mean, double *sd)
 {
 	const XsGlmModel *glm = model;
 	float		x[XS_MAX_DIM];
+	double		variance;
 	int			i;
 
 	for (i = 0; i < glm->dim; i++)
@@ -284,8 +290,8 @@ glm_coefficients(const void *model, double *mean, double *sd)
 	for (i = 0; i < glm->dim; i++)
 	{
 		x[i] = 1.0f;
-		mean[i] = XS_GLM_MEAN(glm)[i];
-		sd[i] = __builtin_sqrt(glm->noise * variance_of(glm, x));
+		mean[i] = predictor(glm, x, &variance);
+		sd[i] = __builtin_sqrt(glm->noise * variance);
 		x[i] = 0.0f;
 	}
 }

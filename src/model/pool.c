@@ -47,9 +47,6 @@ struct XsPool
 #define PRECISION(glm) (SHIFT(glm) + (glm)->pool->n)
 #define COUPLING(glm) (PRECISION(glm) + XS_PACKED_SIZE((glm)->pool->n))
 
-/* As in packed.c. */
-typedef double Pair __attribute__((vector_size(16), aligned(8), may_alias));
-
 static int
 keeps_coupling(const XsPool *pool)
 {
@@ -219,11 +216,12 @@ xs_pool_adopt(void *model)
 	{
 		for (i = 0; i < pool->n; i++)
 			mean[pool->column[i]] = OWN(pool)[pool->column[i]] * COMMON_MEAN(pool)[i];
-		xs_lower_multiply(XS_GLM_FACTOR(glm), glm->dim, mean, mean);
-		xs_lower_transposed_multiply(XS_GLM_FACTOR(glm), glm->dim, mean, mean);
+		xs_belief_multiply(XS_GLM_BELIEF(glm), glm->dim, mean, mean);
+		xs_belief_transposed_multiply(XS_GLM_BELIEF(glm), glm->dim, mean, mean);
 	}
 	for (i = 0; i < glm->dim; i++)
 		mean[i] = ALONE(glm)[i] + sd * mean[i];
+	xs_belief_set_mean(XS_GLM_BELIEF(glm), glm->dim, mean);
 }
 
 static double
@@ -237,55 +235,29 @@ sum_of_squares(const double *x, int n)
 	return sum;
 }
 
-/* a . x in four lanes (index mod 4), as packed.c sums */
-static double
-dot_in_lanes(const double *a, const float *x, int n)
-{
-	Pair		l01 = {0.0, 0.0};
-	Pair		l23 = {0.0, 0.0};
-	double		sum;
-	int			i;
-
-	for (i = 0; i + 4 <= n; i += 4)
-	{
-		Pair		x01 = {x[i], x[i + 1]};
-		Pair		x23 = {x[i + 2], x[i + 3]};
-
-		l01 += *(const Pair *) (a + i) * x01;
-		l23 += *(const Pair *) (a + i + 2) * x23;
-	}
-	sum = (l01[0] + l01[1]) + (l23[0] + l23[1]);
-	for (; i < n; i++)
-		sum += a[i] * x[i];
-	return sum;
-}
-
 double
 xs_pool_variance(const XsGlmModel *glm, const float *x)
 {
 	const XsPool *pool = glm->pool;
 	double		z[XS_MAX_DIM];
-	double		own;
 	int			i;
 
-	if (pool->n == 0 || keeps_coupling(pool))
+	if (pool->n == 0)
+		return 0.0;
+	if (keeps_coupling(pool))
 	{
-		own = xs_lower_norm2(XS_GLM_FACTOR(glm), glm->dim, x);
 		for (i = 0; i < pool->n; i++)
-			z[i] = dot_in_lanes(COUPLING(glm) + i * glm->dim, x, glm->dim);
+			z[i] = xs_dot(COUPLING(glm) + i * glm->dim, x, glm->dim);
 	}
 	else
 	{
 		for (i = 0; i < glm->dim; i++)
 			z[i] = x[i];
-		xs_lower_multiply(XS_GLM_FACTOR(glm), glm->dim, z, z);
-		own = sum_of_squares(z, glm->dim);
-		xs_lower_transposed_multiply(XS_GLM_FACTOR(glm), glm->dim, z, z);
+		xs_belief_multiply(XS_GLM_BELIEF(glm), glm->dim, z, z);
+		xs_belief_transposed_multiply(XS_GLM_BELIEF(glm), glm->dim, z, z);
 		for (i = 0; i < pool->n; i++)
 			z[i] = OWN(pool)[pool->column[i]] * z[pool->column[i]];
 	}
-	if (pool->n == 0)
-		return own;
 	xs_lower_multiply(COMMON_FACTOR(pool), pool->n, z, z);
-	return own + sum_of_squares(z, pool->n);
+	return sum_of_squares(z, pool->n);
 }

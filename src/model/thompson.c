@@ -5,9 +5,8 @@
  *
  *   q_k = integral of (phi/Phi)(t_k) dt_k/dy * product of all Phi(t_j) dy,
  *
- * t_k(y) the standard score at which arm k reaches the level y.  One sum of
- * log Phi and one exponential per node serve all arms: phi/Phi is the slope
- * that the log Phi table yields anyway.
+ * t_k(y) the standard score at which arm k reaches the level y.  One product per node
+ * serves all arms.
  *
  * y is z itself if all arms share value and cost; else, with (lo, hi) the range
  * of the largest objective, y = logit((u - lo)/(hi - lo)), which is z again
@@ -16,35 +15,43 @@
  * Below the highest of the arms' lower ends nothing can be the largest.  Above
  * it, at a distance d, only arms at least d wide are still undecided: so panels
  * of Gauss-Legendre nodes, each as long as the steepest undecided arm allows,
- * grow geometrically, and widths that differ 100 or 10,000 times cost a few panels
+ * grow geometrically, and widths that differ 100 or 10,000 times cost a panel or two
  * more.  Panels rather than the trapezoid rule on one map of the line, because
  * they also stay exact where a sure arm (variance or value 0) cuts the range off.
  */
+#include <string.h>
+
 #include "explore.h"
+#include "../math/lanes.h"
 #include "../math/special.h"
 
 #define ENDS 7.0				/* standard scores: 1e-12 lies beyond */
-#define UNDECIDED 5.5			/* arms beyond this score do not shorten panels, */
+#define UNDECIDED 6.0			/* arms beyond this score do not shorten panels, */
 #define DECIDED 7.5				/* and beyond this one have less than 1e-13 left */
-#define PANEL_SPAN 5.0			/* standard scores of the steepest arm per panel */
-#define FEWEST_PANELS 3			/* 48 nodes */
+#define PANEL_SPAN 16.0			/* standard scores of the steepest arm per panel */
 #define MOST_PANELS 200
-#define NODES 16
-#define LOWEST_LEVEL (-700.0)	/* of y: exp still has full precision */
+#define NODES 40
+#define HIGHEST_LEVEL 600.0		/* of |y|: products of two rates still are normal numbers */
+#define SURELY_ABOVE 28.0		/* -log P(all arms are below): 1e-12 */
+#define FAR_BELOW 45.0			/* more than needed */
 
-/* Gauss-Legendre, 16 points on [-1, 1] (Abramowitz and Stegun 25.4): the positive half */
+/* Gauss-Legendre, 40 points on [-1, 1] (Abramowitz and Stegun 25.4): the positive half */
 static const double node_at[NODES / 2] = {
-	0.0950125098376374401853, 0.2816035507792589132305, 0.4580167776572273863424,
-	0.6178762444026437484467, 0.7554044083550030338951, 0.8656312023878317438805,
-	0.9445750230732325760779, 0.9894009349916499325962
+	0.03877241750605082193319, 0.1160840706752552084835, 0.1926975807013710997155, 0.2681521850072536811412,
+	0.3419940908257584730075, 0.4137792043716050015249, 0.4830758016861787129086, 0.5494671250951282020759,
+	0.6125538896679802379526, 0.6719566846141795483794, 0.7273182551899271032810, 0.7783056514265193876950,
+	0.8246122308333116631963, 0.8659595032122595038208, 0.9020988069688742967283, 0.9328128082786765333609,
+	0.9579168192137916558045, 0.9772599499837742626634, 0.9907262386994570064531, 0.9982377097105592003496
 };
 static const double node_weight[NODES / 2] = {
-	0.1894506104550684962854, 0.1826034150449235888668, 0.1691565193950025381893,
-	0.1495959888165767320815, 0.1246289712555338720525, 0.0951585116824927848099,
-	0.0622535239386478928628, 0.0271524594117540948518
+	0.07750594797842481126372, 0.07703981816424796558831, 0.07611036190062624237156, 0.07472316905796826420019,
+	0.07288658239580405906051, 0.07061164739128677969548, 0.06791204581523390382569, 0.06480401345660103807455,
+	0.06130624249292893916654, 0.05743976909939155136662, 0.05322784698393682435500, 0.04869580763507223206143,
+	0.04387090818567327199167, 0.03878216797447201763997, 0.03346019528254784739268, 0.02793700698002340109849,
+	0.02224584919416695726150, 0.01642105838190788871286, 0.01049828453115281361474, 0.004521277098533191258472
 };
 
-/* The contest among the n arms that have a distribution; arrays lie in scratch. */
+/* The contest among the n arms that have a distribution; arrays lie in scratch, in whole eights. */
 typedef struct Contest
 {
 	int			n;
@@ -54,12 +61,25 @@ typedef struct Contest
 	double	   *arm;			/* index in arms[] */
 	double	   *mean;
 	double	   *steepness;		/* 1/s */
-	double	   *below;			/* lo - (lowest objective of the arm) >= 0 */
-	double	   *above;			/* hi - (highest objective of the arm) >= 0 */
-	double	   *score;			/* t at the last level; then the hazard phi/Phi there */
-	double	   *slope;			/* dt/dy there */
-	double	   *mass;
+	double	   *below;			/* lo - (lowest objective of the arm) >= 0, as a share of the range */
+	double	   *above;			/* hi - (highest objective of the arm) >= 0, likewise */
+	double	   *height;			/* value, likewise */
+	double		level;			/* the last that was reached */
+	double	   *score;			/* t there */
+	double	   *slope;			/* dt/dy there; infinite above the arm's highest objective */
+	double	   *open;			/* undecided where the panel begins? */
+	double	   *highest_slope;	/* where the arm ceases to be undecided */
+	double	   *latest;			/* t at the last level integrated in the panel */
+	double	   *mass;			/* eight lanes by arm, of nodes by index mod 8 */
+	double	   *hazard;			/* dt/dy phi/Phi at eight levels by arm */
+	double	   *scores;			/* t at these levels */
 } Contest;
+
+/* 11 arrays of one double by arm, 3 of eight: as explore.h promises them. */
+typedef char ScratchSuffices[XS_THOMPSON_SCRATCH(1000) >= (11 + 3 * 8) * 1000 ? 1 : -1];
+
+#define KERNELS "../model/thompson_kernels.h"
+#include "../math/lanes_each.h"
 
 static double
 deviation(const XsExploration *how, const XsArm *arm)
@@ -102,19 +122,40 @@ best_sure_arm(const XsExploration *how, const XsArm *arms, int n, double *object
 	return best;
 }
 
+/* What never wins and changes no sum, from k to the end of its eight. */
+static void
+fill_up(Contest *c, int k)
+{
+	for (; k % 8 != 0; k++)
+	{
+		c->arm[k] = -1.0;
+		c->mean[k] = -1e300;
+		c->steepness[k] = c->slope[k] = 1.0;
+		c->score[k] = 1e300;
+		c->below[k] = c->above[k] = c->height[k] = c->highest_slope[k] = 0.0;
+	}
+}
+
 static void
 collect(Contest *c, const XsExploration *how, const XsArm *arms, int n, double *scratch)
 {
 	double	  **arrays[] = {
-		&c->arm, &c->mean, &c->steepness, &c->below, &c->above, &c->score, &c->slope, &c->mass
+		&c->arm, &c->mean, &c->steepness, &c->below, &c->above, &c->height, &c->score, &c->slope,
+		&c->open, &c->highest_slope, &c->latest, &c->mass, &c->hazard, &c->scores
 	};
+	size_t		eights = (size_t) (n + 7) / 8 * 8;
+	const XsArm *first = NULL;
 	int			i,
 				k = 0;
 
-	for (i = 0; i < 8; i++)
-		*arrays[i] = scratch + (size_t) i * (size_t) n;
+	for (i = 0; i < 14; i++)
+	{
+		*arrays[i] = scratch;
+		scratch += (i < 11 ? 1 : 8) * eights;
+	}
 	c->same = 1;
 	c->lo = c->hi = -XS_INFINITY;
+	c->level = XS_NAN;
 	for (i = 0; i < n; i++)
 	{
 		const XsArm *arm = &arms[i];
@@ -122,12 +163,12 @@ collect(Contest *c, const XsExploration *how, const XsArm *arms, int n, double *
 
 		if (!is_uncertain(arm, s))
 			continue;
+		if (first == NULL)
+			first = arm;
 		c->arm[k] = i;
 		c->mean[k] = arm->prediction.mean;
-		c->steepness[k] = 1.0 / s;
-		c->mass[k] = 0.0;
-		if (arm->value != arms[(int) c->arm[0]].value || arm->cost != arms[(int) c->arm[0]].cost)
-			c->same = 0;
+		c->steepness[k] = c->slope[k] = 1.0 / s;
+		c->same &= arm->value == first->value && arm->cost == first->cost;
 		if (-arm->cost > c->lo)
 			c->lo = -arm->cost;
 		if (arm->value - arm->cost > c->hi)
@@ -138,125 +179,79 @@ collect(Contest *c, const XsExploration *how, const XsArm *arms, int n, double *
 	for (k = 0; k < c->n; k++)
 	{
 		const XsArm *arm = &arms[(int) c->arm[k]];
+		double		range = c->hi - c->lo;
 
-		c->below[k] = c->lo + arm->cost;
-		c->above[k] = c->hi - (arm->value - arm->cost);
-		c->slope[k] = c->steepness[k];	/* for good, if c->same */
+		c->below[k] = (c->lo + arm->cost) / range;
+		c->above[k] = (c->hi - (arm->value - arm->cost)) / range;
+		c->height[k] = arm->value / range;
 	}
+	fill_up(c, c->n);
+	memset(c->mass, 0, sizeof(double) * 8 * (size_t) c->n);
 }
 
-/* The level at which arm k's linear predictor is z. */
-static double
-level(const Contest *c, const XsArm *arms, int k, double z)
-{
-	double		value = arms[(int) c->arm[k]].value;
-	double		over_lo;
-
-	if (c->same)
-		return z;
-	over_lo = value * xs_expit(z) - c->below[k];
-	if (!(over_lo > 0.0))
-		return -XS_INFINITY;
-	return xs_log(over_lo / (value * xs_expit(-z) + c->above[k]));
-}
-
-/* Slopes at y, and (if scores) scores: what arm k needs to reach y. */
+/* Fills in what arms need to reach y. */
 static void
-reach(Contest *c, double y, int scores)
+reach(Contest *c, double y)
 {
-	double		up;				/* objective at y minus lo, hi minus it */
-	double		down;
-	double		both;
-	int			k;
-
-	if (c->same)
-	{
-		for (k = 0; k < c->n && scores; k++)
-			c->score[k] = (y - c->mean[k]) * c->steepness[k];
+	if (y == c->level)
 		return;
-	}
-	up = (c->hi - c->lo) * xs_expit(y);
-	down = (c->hi - c->lo) * xs_expit(-y);
-	both = up * xs_expit(-y);
-	for (k = 0; k < c->n; k++)
-	{
-		double		a = up + c->below[k];	/* value * p, value * (1-p) of arm k */
-		double		b = down - c->above[k];
-
-		if (b > 0.0)
-		{
-			c->slope[k] = c->steepness[k] * both * (1.0 / a + 1.0 / b);
-			if (scores)
-				c->score[k] = (xs_log(a / b) - c->mean[k]) * c->steepness[k];
-		}
-		else
-		{
-			/* y is more than the arm can be */
-			c->slope[k] = XS_INFINITY;
-			if (scores)
-				c->score[k] = XS_INFINITY;
-		}
-	}
+	c->level = y;
+	XS_WIDEST(reach)(c, y);
 }
 
-/* log P(all arms are below y); leaves hazards in score[] */
-static double
-log_all_below(Contest *c, double y)
-{
-	reach(c, y, 1);
-	return xs_log_norm_cdf_sum(c->score, c->n, c->score);
-}
-
-/* Many arms: their maximum is almost surely higher than any single one's lower end. */
+/*
+ * Many arms: their maximum is almost surely higher than any single one's lower end.  A
+ * level below which it almost surely is not, by Newton's method on the root of the
+ * bound, which is nearly straight.
+ */
 static double
 raise_bottom(Contest *c, double bottom, double top)
 {
-	double		s = log_all_below(c, bottom);
+	double		y = bottom;
+	double		bound,
+				decrease;
 	int			i;
 
-	if (s > -28.0)
-		return bottom;
-	for (i = 0; i < 30 && !(s > -45.0); i++)
+	for (i = 0; i < 30; i++)
 	{
-		double		middle = 0.5 * (bottom + top);
-		double		there = log_all_below(c, middle);
-
-		if (there > -28.0)
-			top = middle;
+		reach(c, y);
+		XS_WIDEST(bound)(c, &bound, &decrease);
+		if (bound >= SURELY_ABOVE)
+			bottom = y;
 		else
-		{
-			bottom = middle;
-			s = there;
-		}
+			top = y;
+		if ((bound >= SURELY_ABOVE && bound <= FAR_BELOW) || (i == 0 && bound < SURELY_ABOVE))
+			break;
+		y += 2.0 * __builtin_sqrt(bound) * (__builtin_sqrt(bound) - 6.0) / decrease;
+		if (!(y > bottom && y < top))
+			y = 0.5 * (bottom + top);
 	}
 	return bottom;
 }
 
 /* Where to integrate: [*from, *to] holds all but about 1e-12 of the largest objective. */
 static void
-bounds(Contest *c, const XsArm *arms, double *from, double *to)
+bounds(Contest *c, double *from, double *to)
 {
-	int			k;
-
-	*from = *to = c->same ? -XS_INFINITY : LOWEST_LEVEL;
-	for (k = 0; k < c->n; k++)
+	XS_WIDEST(ends)(c, ENDS, from, to);
+	if (!c->same)
 	{
-		double		distance = ENDS / c->steepness[k];
-		double		bottom = level(c, arms, k, c->mean[k] - distance);
-		double		top = level(c, arms, k, c->mean[k] + distance);
-
-		if (bottom > *from)
-			*from = bottom;
-		if (top > *to)
-			*to = top;
+		*from = *from > -HIGHEST_LEVEL ? *from : -HIGHEST_LEVEL;
+		*to = *to < HIGHEST_LEVEL ? *to : HIGHEST_LEVEL;
+		XS_WIDEST(slopes_at)(c, UNDECIDED, c->highest_slope);
 	}
-	if (!c->same && *to > -LOWEST_LEVEL)
-		*to = -LOWEST_LEVEL;
 	if (*from < *to)
 		*from = raise_bottom(c, *from, *to);
 }
 
-/* Takes out the arms that cannot win above the last level; their mass is final. */
+/* The arm's mass is final. */
+static void
+settle(const Contest *c, int k, double *q)
+{
+	q[(int) c->arm[k]] = xs_sum_of_lanes(c->mass + 8 * k) * (c->same ? c->steepness[k] : 1.0);
+}
+
+/* Takes out the arms that cannot win above the last level. */
 static void
 drop_decided(Contest *c, double *q)
 {
@@ -267,7 +262,7 @@ drop_decided(Contest *c, double *q)
 	{
 		if (c->score[k] > DECIDED)
 		{
-			q[(int) c->arm[k]] = c->mass[k];
+			settle(c, k, q);
 			continue;
 		}
 		c->arm[kept] = c->arm[k];
@@ -275,15 +270,21 @@ drop_decided(Contest *c, double *q)
 		c->steepness[kept] = c->steepness[k];
 		c->below[kept] = c->below[k];
 		c->above[kept] = c->above[k];
+		c->height[kept] = c->height[k];
 		c->score[kept] = c->score[k];
 		c->slope[kept] = c->slope[k];
-		c->mass[kept] = c->mass[k];
+		c->highest_slope[kept] = c->highest_slope[k];
+		memmove(c->mass + 8 * kept, c->mass + 8 * k, sizeof(double) * 8);
 		kept++;
 	}
 	c->n = kept;
+	fill_up(c, kept);
 }
 
-/* The greatest of the last slopes among arms still undecided at the last scores. */
+/*
+ * The greatest of the last slopes among the arms that are undecided where the panel begins;
+ * of those that the last level leaves behind, that where they cease to be undecided.
+ */
 static double
 steepest(const Contest *c)
 {
@@ -291,27 +292,34 @@ steepest(const Contest *c)
 	int			k;
 
 	for (k = 0; k < c->n; k++)
-		if (c->score[k] < UNDECIDED && c->slope[k] > result)
-			result = c->slope[k];
+	{
+		double		slope = c->score[k] < UNDECIDED ? c->slope[k] : c->highest_slope[k];
+
+		if (c->open[k] > 0.0 && slope > result)
+			result = slope;
+	}
 	return result;
 }
 
-/* How far from y the next panel goes, at most longest; after reach(c, y, 1). */
+/* How far from y the next panel goes, at most longest; after reach(c, y). */
 static double
 panel_length(Contest *c, double y, double longest)
 {
 	double		length = longest;
 	double		slope;
-	int			i;
+	int			i,
+				k;
 
+	for (k = 0; k < c->n; k++)
+		c->open[k] = c->score[k] < UNDECIDED;
 	slope = steepest(c);
 	if (slope * length > PANEL_SPAN)
 		length = PANEL_SPAN / slope;
 	/* for unequal values slopes change along the panel */
 	for (i = 0; i < 40 && !c->same; i++)
 	{
-		reach(c, y + length, 0);
-		if (!(steepest(c) * length > 2.0 * PANEL_SPAN))
+		reach(c, y + length);
+		if (!(steepest(c) * length > 1.2 * PANEL_SPAN))
 			break;
 		length *= 0.5;
 	}
@@ -322,53 +330,66 @@ static void
 integrate_panel(Contest *c, double from, double length)
 {
 	double		half = 0.5 * length;
+	double		y[8],
+				weight[8];
 	int			i,
-				k;
+				j;
 
+	memset(c->latest, 0, sizeof(double) * (size_t) c->n);
 	for (i = 0; i < NODES; i++)
 	{
-		int			j = i < NODES / 2 ? NODES / 2 - 1 - i : i - NODES / 2;
-		double		at = i < NODES / 2 ? -node_at[j] : node_at[j];
-		double		s = log_all_below(c, from + half + half * at);
-		double		w = half * node_weight[j] * xs_exp(s);
-
-		for (k = 0; k < c->n; k++)
-			if (c->score[k] > 0.0)	/* else the slope may be infinite */
-				c->mass[k] += w * c->score[k] * c->slope[k];
+		j = i < NODES / 2 ? NODES / 2 - 1 - i : i - NODES / 2;
+		weight[i % 8] = half * node_weight[j];
+		y[i % 8] = from + half + half * (i < NODES / 2 ? -node_at[j] : node_at[j]);
+		if (i % 8 == 7)
+			XS_WIDEST(integrate)(c, y, weight);
 	}
+}
+
+/* P(all arms are below y) */
+static double
+all_below(Contest *c, double y)
+{
+	double		result = 1.0;
+	int			k;
+
+	reach(c, y);
+	for (k = 0; k < c->n; k++)
+		result *= xs_norm_cdf(c->score[k]);
+	return result;
 }
 
 /* Fills in q of every uncertain arm; returns that of the sure arm with this objective. */
 static double
-contest(Contest *c, const XsArm *arms, int has_sure, double sure_objective, double *q)
+contest(Contest *c, int has_sure, double sure_objective, double *q)
 {
 	double		from,
-				to,
-				longest;
+				to;
 	double		sure_mass = 0.0;
 	int			panels,
 				k;
 
 	if (has_sure && sure_objective >= c->hi)
 		return 1.0;
-	bounds(c, arms, &from, &to);
+	if (!c->same && !(c->hi > c->lo))
+		return 0.0;				/* values are lost in costs */
+	bounds(c, &from, &to);
 	if (has_sure && sure_objective > c->lo)
 	{
 		double		y = xs_log((sure_objective - c->lo) / (c->hi - sure_objective));
 
-		sure_mass = xs_exp(log_all_below(c, y));
+		sure_mass = all_below(c, y);
 		if (y > from)
 			from = y;
 	}
-	longest = (to - from) / FEWEST_PANELS;
 	for (panels = 1; from < to; panels++)
 	{
 		double		rest = to - from;
 		double		length;
 
-		reach(c, from, 1);
+		reach(c, from);
 		drop_decided(c, q);
-		length = panel_length(c, from, longest < rest ? longest : rest);
+		length = panel_length(c, from, rest);
 		/* the end in sight, or too far away */
 		if (length > 0.999 * rest || panels >= MOST_PANELS)
 			length = rest;
@@ -378,7 +399,7 @@ contest(Contest *c, const XsArm *arms, int has_sure, double sure_objective, doub
 		from += length;
 	}
 	for (k = 0; k < c->n; k++)
-		q[(int) c->arm[k]] = c->mass[k];
+		settle(c, k, q);
 	return sure_mass;
 }
 
@@ -396,7 +417,7 @@ xs_thompson(const XsExploration *how, const XsArm *arms, int n, double *q, doubl
 		q[i] = 0.0;
 	collect(&c, how, arms, n, scratch);
 	if (c.n > 0)
-		sure_mass = contest(&c, arms, sure >= 0, sure_objective, q);
+		sure_mass = contest(&c, sure >= 0, sure_objective, q);
 	if (sure >= 0)
 		q[sure] = sure_mass;
 	sum = 0.0;

@@ -157,12 +157,21 @@ xsell_relation(const char *name)
 	return OidIsValid(schema) ? get_relname_relid(name, schema) : InvalidOid;
 }
 
-/* The newest row of a table whose primary key starts with the agent, copied; or NULL. */
+static Datum
+column(HeapTuple row, TupleDesc desc, const char *name, bool *isnull)
+{
+	return heap_getattr(row, SPI_fnumber(desc, name), desc, isnull);
+}
+
+/*
+ * The newest row of a table whose primary key starts with the agent, copied, with
+ * the values of two of its columns; or NULL.
+ */
 static HeapTuple
-newest_row(Oid relid, const char *agent, TupleDesc *desc)
+newest_row(Oid relid, const char *agent, const char *const names[2], Datum values[2], bool nulls[2])
 {
 	Relation	heap = table_open(relid, AccessShareLock);
-	Relation	index = index_open(RelationGetPrimaryKeyIndex(heap), AccessShareLock);
+	Relation	index = index_open(RelationGetPrimaryKeyIndex(heap, false), AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	row;
@@ -174,16 +183,11 @@ newest_row(Oid relid, const char *agent, TupleDesc *desc)
 	if (row != NULL)
 		row = heap_copytuple(row);
 	systable_endscan_ordered(scan);
-	*desc = CreateTupleDescCopy(RelationGetDescr(heap));
+	for (int i = 0; row != NULL && i < 2; i++)
+		values[i] = column(row, RelationGetDescr(heap), names[i], &nulls[i]);
 	index_close(index, AccessShareLock);
 	table_close(heap, AccessShareLock);
 	return row;
-}
-
-static Datum
-column(HeapTuple row, TupleDesc desc, const char *name, bool *isnull)
-{
-	return heap_getattr(row, SPI_fnumber(desc, name), desc, isnull);
 }
 
 static Version
@@ -211,29 +215,29 @@ unknown_agent(const char *name)
 
 /* The newest definition's row; errors if there is none, or the agent was deleted. */
 static HeapTuple
-policy_row(const char *name, TupleDesc *desc, Datum *definition)
+policy_row(const char *name, int32 *version, Datum *definition)
 {
+	static const char *const names[] = {"policy_version", "definition"};
 	Oid			relid = xsell_relation("policy");
-	HeapTuple	row = OidIsValid(relid) ? newest_row(relid, name, desc) : NULL;
-	bool		deleted = true;
+	Datum		values[2];
+	bool		nulls[2];
+	HeapTuple	row = OidIsValid(relid) ? newest_row(relid, name, names, values, nulls) : NULL;
 
-	if (row != NULL)
-		*definition = column(row, *desc, "definition", &deleted);
-	if (deleted)
+	if (row == NULL || nulls[1])
 		unknown_agent(name);
+	*version = DatumGetInt32(values[0]);
+	*definition = values[1];
 	return row;
 }
 
 static void
 refresh_policy(CachedAgent *cached, const char *name)
 {
-	TupleDesc	desc;
+	int32		number;
 	Datum		definition;
-	HeapTuple	row = policy_row(name, &desc, &definition);
-	Version		version;
-	bool		isnull;
+	HeapTuple	row = policy_row(name, &number, &definition);
+	Version		version = version_of(row, number);
 
-	version = version_of(row, DatumGetInt32(column(row, desc, "policy_version", &isnull)));
 	if (cached->agent.policy != NULL && same_version(&version, &cached->policy_row))
 		return;
 
@@ -248,20 +252,21 @@ refresh_policy(CachedAgent *cached, const char *name)
 static void
 read_learner(const char *name, Version *version, int64 *folded_to)
 {
+	static const char *const names[] = {"model_version", "folded_to"};
 	Oid			relid = xsell_relation("learner");
-	TupleDesc	desc;
+	Datum		values[2];
+	bool		nulls[2];
 	HeapTuple	row;
-	bool		isnull;
 
 	*version = (Version) {.table = relid};
 	*folded_to = 0;
 	if (!OidIsValid(relid))
 		(void) xs_journal_key_type();	/* raises the error with its hint */
-	row = newest_row(relid, name, &desc);
+	row = newest_row(relid, name, names, values, nulls);
 	if (row == NULL)
 		return;
-	*version = version_of(row, DatumGetInt64(column(row, desc, "model_version", &isnull)));
-	*folded_to = DatumGetInt64(column(row, desc, "folded_to", &isnull));
+	*version = version_of(row, DatumGetInt64(values[0]));
+	*folded_to = DatumGetInt64(values[1]);
 }
 
 static void
@@ -309,14 +314,14 @@ find_or_make(const char *name)
 {
 	CachedAgent *cached;
 	MemoryContext caller;
-	TupleDesc	desc;
+	int32		version;
 	Datum		definition;
 
 	for (cached = agents; cached != NULL; cached = cached->next)
 		if (strcmp(cached->agent.name, name) == 0)
 			return cached;
 
-	(void) policy_row(name, &desc, &definition);	/* names that are no agent leave nothing */
+	(void) policy_row(name, &version, &definition);	/* names that are no agent leave nothing */
 	caller = MemoryContextSwitchTo(TopMemoryContext);
 	cached = palloc0(sizeof(CachedAgent));
 	cached->agent.name = pstrdup(name);
@@ -446,7 +451,7 @@ xs_policy_version(const char *agent, int32 version)
 {
 	Relation	heap = table_open(xsell_relation("policy"), AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(heap);
-	Relation	index = index_open(RelationGetPrimaryKeyIndex(heap), AccessShareLock);
+	Relation	index = index_open(RelationGetPrimaryKeyIndex(heap, false), AccessShareLock);
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	row;

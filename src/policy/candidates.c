@@ -173,8 +173,8 @@ number_or_nan(XsProgram *program, const XsExpression *expression, int o, int c)
 }
 
 /* A score that is no probability says nothing, as one that is missing. */
-static double
-propensity_of(XsProgram *program, const XsOffer *offer, int o, int c)
+double
+xs_propensity_of(XsProgram *program, const XsOffer *offer, int o, int c)
 {
 	double		s = offer->propensity == NULL ? NAN : number_or_nan(program, offer->propensity, o, c);
 
@@ -343,7 +343,7 @@ fill_candidate(const XsSituation *s, const XsLimits *limits, const bool *routed,
 	if (candidate->excluded == NULL)
 		candidate->excluded = evaluate_worth(s->policy, s->program, offer, o, c, candidate);
 	candidate->propensity = candidate->excluded == NULL
-		? propensity_of(s->program, offer, o, c) : NAN;
+		? xs_propensity_of(s->program, offer, o, c) : NAN;
 }
 
 /* The arms of the offers asked; a channel that is named is the only one looked at. */

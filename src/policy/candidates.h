@@ -41,6 +41,9 @@ extern int	xs_candidates_of(const XsSituation *situation, int offer, XsCandidate
 /* Why rows of xsell.consent forbid the channel: opted_out, not_opted_in, or NULL. */
 extern const char *xs_consent_missing(const XsChannel *channel, int nconsents, const XsConsent *consents);
 
+/* An arm's propensity; NaN where the offer has none, or none that is a probability. */
+extern double xs_propensity_of(XsProgram *program, const XsOffer *offer, int o, int c);
+
 /* The errors of xs_candidates alone, where nothing is evaluated. */
 extern void xs_check_asked(const XsPolicy *policy, ArrayType *products, const char *channel);
 

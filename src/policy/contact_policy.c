@@ -3,7 +3,8 @@
  *
  * Everything is computed from the customer's row of the contact ledger and the
  * outcomes of the offers in it, once per call, for all arms.  An offer that was
- * not delivered is no contact.
+ * reported undelivered is no contact, unless an outcome shows that it has reached
+ * the customer.  Outcomes that were reversed do not count.
  */
 #include "postgres.h"
 
@@ -17,11 +18,15 @@
 /* How long outcomes may lag behind their offers and still start a cool-down. */
 #define OUTCOME_LAG (INT64CONST(90) * USECS_PER_DAY)
 
+/* How long outcomes may be reported after their window and still find their contact (attribution.c). */
+#define REPORT_LAG (INT64CONST(31) * USECS_PER_DAY)
+
 /* What became of one contact. */
 typedef struct Response
 {
 	bool		own;			/* of this agent */
-	bool		delivered;		/* as far as is known */
+	bool		undelivered;	/* was reported so */
+	bool		reached;		/* the customer, as an outcome shows */
 	int			offer;			/* index, or -1 if it is not offered any more */
 	int			channel;
 	int64		id;				/* of the decision */
@@ -58,12 +63,15 @@ note_outcome(const XsPolicy *policy, const XsOutcomeSeen *seen, Response *respon
 {
 	const XsKind *kind = kind_of(policy, seen->outcome);
 
-	if (kind != NULL && kind->undelivered)
+	if (!seen->counts)
+		return;
+	if (seen->delivery != NULL && strcmp(seen->delivery, "undelivered") == 0)
 	{
-		response->delivered = false;
+		response->undelivered = true;
 		return;
 	}
-	response->answered = true;
+	response->reached = true;
+	response->answered |= seen->delivery == NULL;
 	if (strcmp(seen->outcome, "conversion") == 0 || (kind != NULL && kind->engagement))
 		response->engaged = Max(response->engaged, id_of(seen));
 }
@@ -84,7 +92,6 @@ responses_of(const XsPolicy *policy, const XsContacts *contacts)
 		r->channel = xs_policy_channel(policy, contacts->channel[i]);
 		r->id = contacts->decision_id[i];
 		r->at = xs_id_time(r->id);
-		r->delivered = true;
 	}
 	for (int i = 0; i < contacts->noutcomes; i++)
 		if (responses[contacts->outcomes[i].contact].own)
@@ -92,10 +99,17 @@ responses_of(const XsPolicy *policy, const XsContacts *contacts)
 	return responses;
 }
 
+/* Until it is reported undelivered, an offer is a contact: caps must hold meanwhile. */
+static bool
+is_contact(const Response *r)
+{
+	return r->own && (r->reached || !r->undelivered);
+}
+
 static bool
 counts(const XsCap *cap, const Response *r, TimestampTz since)
 {
-	return r->own && r->delivered && r->at > since && XS_BINDS(cap->binding, r->offer, r->channel);
+	return is_contact(r) && r->at > since && XS_BINDS(cap->binding, r->offer, r->channel);
 }
 
 /*
@@ -123,6 +137,17 @@ cap_reached(const XsCap *cap, const Response *responses, int n, TimestampTz now)
 	return count >= limit;
 }
 
+/* The product's own window, else the channel's; of what is not offered any more it has ended. */
+static bool
+is_awaited(const XsPolicy *policy, const Response *r, TimestampTz now)
+{
+	const Interval *window = r->offer >= 0 && policy->offers[r->offer].has_window
+		? &policy->offers[r->offer].observation_window
+		: r->channel >= 0 ? &policy->channels[r->channel].observation_window : NULL;
+
+	return window != NULL && now < shifted(r->at, window, true);
+}
+
 /*
  * The last offers whose windows have ended were all ignored, and the newest of
  * them was made within the pause.  Offers that still wait are passed over.
@@ -137,11 +162,11 @@ is_quiet(const XsPolicy *policy, const XsQuiet *quiet, const Response *responses
 	{
 		const Response *r = &responses[i];
 
-		if (!r->own || !r->delivered || (quiet->channel >= 0 && r->channel != quiet->channel))
+		if (!is_contact(r) || (quiet->channel >= 0 && r->channel != quiet->channel))
 			continue;
 		if (r->answered)
 			return false;
-		if (r->channel >= 0 && now < shifted(r->at, &policy->channels[r->channel].observation_window, true))
+		if (is_awaited(policy, r, now))
 			continue;
 		newest = Max(newest, r->at);
 		ignored++;
@@ -158,7 +183,7 @@ note_cooldowns(const XsPolicy *policy, const XsContacts *contacts, const Respons
 		const XsOutcomeSeen *seen = &contacts->outcomes[i];
 		const Response *r = &responses[seen->contact];
 
-		if (!r->own || r->offer < 0)
+		if (!r->own || r->offer < 0 || !seen->counts)
 			continue;
 		for (int k = 0; k < policy->ncooldowns; k++)
 		{
@@ -220,7 +245,8 @@ nth_newest(const XsPolicy *policy, const XsQuiet *quiet, const XsContacts *conta
 /*
  * A quiet period may look back over any time, but only over so many offers; some
  * more are kept for those that were not delivered.  All are kept for a quarter of
- * a year at least, so that a cap that is added or lengthened finds them.
+ * a year at least, so that a cap that is added or lengthened finds them, and longer
+ * where observation windows are.
  */
 TimestampTz
 xs_contacts_since(const XsPolicy *policy, const XsContacts *contacts, TimestampTz now)
@@ -231,6 +257,11 @@ xs_contacts_since(const XsPolicy *policy, const XsContacts *contacts, TimestampT
 		since = Min(since, shifted(now, &policy->caps[i].per, false));
 	for (int i = 0; i < policy->ncooldowns; i++)
 		since = Min(since, shifted(now, &policy->cooldowns[i].lasts, false) - OUTCOME_LAG);
+	for (int i = 0; i < policy->nchannels; i++)
+		since = Min(since, shifted(now, &policy->channels[i].observation_window, false) - REPORT_LAG);
+	for (int i = 0; i < policy->noffers; i++)
+		if (policy->offers[i].has_window)
+			since = Min(since, shifted(now, &policy->offers[i].observation_window, false) - REPORT_LAG);
 	for (int i = 0; i < policy->nquiets; i++)
 		since = Min(since, nth_newest(policy, &policy->quiets[i], contacts,
 									  2 * policy->quiets[i].after_ignored + 8));

@@ -93,6 +93,21 @@ read_strategy(XsPolicy *policy, JsonbContainer *agent)
 }
 
 static void
+read_teaches(XsPolicy *policy, JsonbContainer *agent)
+{
+	JsonbContainer *array = xs_json_container(agent, "teaches");
+
+	policy->nteaches = JsonContainerSize(array);
+	policy->teaches = palloc(sizeof(char *) * policy->nteaches);
+	for (int i = 0; i < policy->nteaches; i++)
+	{
+		JsonbValue *v = getIthJsonbValueFromContainer(array, i);
+
+		policy->teaches[i] = pnstrdup(v->val.string.val, v->val.string.len);
+	}
+}
+
+static void
 read_agent(XsPolicy *policy, JsonbContainer *agent)
 {
 	policy->customer_table = xs_json_text(agent, "customer_table");
@@ -114,6 +129,8 @@ read_agent(XsPolicy *policy, JsonbContainer *agent)
 	policy->pooling = xs_json_number(agent, "pooling", 0);
 	policy->half_life = xs_json_days(agent, "half_life");
 	policy->evidence_window = xs_json_days(agent, "evidence_window");
+	policy->learning_rate = xs_json_number(agent, "learning_rate", 0);
+	read_teaches(policy, agent);
 	policy->harm_price = xs_json_number(agent, "harm_price", 0);
 	policy->harm_rate = xs_json_number(agent, "harm_rate", 0);
 
@@ -185,6 +202,9 @@ read_offers(XsPolicy *policy, JsonbContainer *root)
 		offer->active = xs_json_boolean(objects[i], "active");
 		offer->valid = validity_of(objects[i]);
 		offer->max_share = xs_json_number(objects[i], "max_share", 1);
+		offer->has_window = xs_json_member(objects[i], "observation_window") != NULL;
+		if (offer->has_window)
+			offer->observation_window = xs_json_interval(objects[i], "observation_window");
 		offer->prior_rate = xs_json_number(objects[i], "prior_rate", policy->prior.neutral_rate);
 		offer->prior_strength = xs_json_number(objects[i], "prior_strength", policy->prior.strength);
 		offer->ramp_share = xs_json_number(objects[i], "ramp_share", 1);
@@ -282,6 +302,7 @@ read_channels(XsPolicy *policy, JsonbContainer *root)
 		channel->time_zone = expression_of(policy, objects[i], "time_zone", XS_RESULT_TEXT,
 										   psprintf("time_zone of channel \"%s\"", channel->channel));
 		channel->observation_window = xs_json_interval(objects[i], "observation_window");
+		channel->reports_delivery = xs_json_boolean(objects[i], "reports_delivery");
 	}
 }
 
@@ -478,11 +499,12 @@ read_kinds(XsPolicy *policy, JsonbContainer *root)
 	for (int i = 0; i < policy->nkinds; i++)
 	{
 		XsKind	   *kind = &policy->kinds[i];
+		const char *delivery;
 
 		kind->outcome = xs_json_text(objects[i], "outcome");
 		kind->engagement = xs_json_boolean(objects[i], "engagement");
-		kind->undelivered = xs_json_boolean(objects[i], "undelivered");
-		policy->needs_responses |= kind->undelivered;
+		delivery = xs_json_text(objects[i], "delivery");
+		policy->needs_responses |= delivery != NULL && strcmp(delivery, "undelivered") == 0;
 		harms |= xs_json_number(objects[i], "harm", 0) > 0;
 	}
 	if (!harms)
@@ -597,6 +619,15 @@ xs_policy_channel(const XsPolicy *policy, const char *channel)
 		if (strcmp(policy->channels[i].channel, channel) == 0)
 			return i;
 	return -1;
+}
+
+bool
+xs_policy_learns_from(const XsPolicy *policy, const char *source)
+{
+	for (int i = 0; i < policy->nteaches; i++)
+		if (strcmp(policy->teaches[i], source) == 0)
+			return true;
+	return false;
 }
 
 int

@@ -20,6 +20,8 @@ static const char *const cascade[] = {
 	"DELETE FROM xsell.offer x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)",
 	"DELETE FROM xsell.feature x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)",
 	"DELETE FROM xsell.outcome_kind x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)",
+	"DELETE FROM xsell.feed x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)"
+	" OR x.channel IS NOT NULL AND NOT EXISTS (SELECT FROM xsell.channel c WHERE (c.agent, c.channel) = (x.agent, x.channel))",
 	"DELETE FROM xsell.quiet x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)"
 	" OR x.channel IS NOT NULL AND NOT EXISTS (SELECT FROM xsell.channel c WHERE (c.agent, c.channel) = (x.agent, x.channel))",
 	"DELETE FROM xsell.cooldown x WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)"
@@ -47,6 +49,7 @@ static const char *const orphans =
 "  UNION ALL SELECT 'quiet', quiet, agent FROM xsell.quiet"
 "  UNION ALL SELECT 'cooldown', cooldown, agent FROM xsell.cooldown"
 "  UNION ALL SELECT 'override', override, agent FROM xsell.override"
+"  UNION ALL SELECT 'feed', feed, agent FROM xsell.feed"
 "  UNION ALL SELECT 'outcome_kind', outcome, agent FROM xsell.outcome_kind) x"
 "  WHERE NOT EXISTS (SELECT FROM xsell.agent a WHERE a.agent = x.agent)"
 " UNION ALL SELECT 'offer', product, 'product', product FROM xsell.offer o"
@@ -61,6 +64,7 @@ static const char *const orphans =
 "  SELECT 'rule' AS what, rule AS name, agent, channel FROM xsell.rule"
 "  UNION ALL SELECT 'cap', cap, agent, channel FROM xsell.cap"
 "  UNION ALL SELECT 'quiet', quiet, agent, channel FROM xsell.quiet"
+"  UNION ALL SELECT 'feed', feed, agent, channel FROM xsell.feed"
 "  UNION ALL SELECT 'override', override, agent, channel FROM xsell.override) x"
 "  WHERE channel IS NOT NULL AND NOT EXISTS (SELECT FROM xsell.channel c WHERE (c.agent, c.channel) = (x.agent, x.channel))"
 " UNION ALL SELECT 'agent', a.agent, 'product attribute', k FROM xsell.agent a, unnest(a.similarity) k"
@@ -69,6 +73,9 @@ static const char *const orphans =
 " UNION ALL SELECT 'cooldown', cooldown, 'outcome_kind', outcome FROM xsell.cooldown x"
 "  WHERE outcome NOT IN ('conversion', 'decline')"
 "  AND NOT EXISTS (SELECT FROM xsell.outcome_kind k WHERE (k.agent, k.outcome) = (x.agent, x.outcome))"
+" UNION ALL SELECT 'outcome_kind', outcome, 'outcome_kind', reverses FROM xsell.outcome_kind x"
+"  WHERE reverses NOT IN ('conversion', 'decline')"
+"  AND NOT EXISTS (SELECT FROM xsell.outcome_kind k WHERE (k.agent, k.outcome) = (x.agent, x.reverses))"
 " ) all_orphans ORDER BY 1, 2 LIMIT 1";
 
 /* Rules and caps that are meant for some products, and bind none of those there are. */
@@ -84,6 +91,16 @@ static const char *const empty_bindings =
 static const char *const mixed_indicators =
 "SELECT indicator FROM xsell.market WHERE jsonb_typeof(value) <> 'null'"
 " GROUP BY indicator HAVING count(DISTINCT jsonb_typeof(value)) > 1 ORDER BY 1 LIMIT 1";
+
+/*
+ * Of what reverses a reversal nothing may take back: else what counts would depend on
+ * more than two further outcomes.  A circle is such a chain too.
+ */
+static const char *const long_chains =
+"SELECT k.agent, k.outcome, k.reverses, l.reverses, m.reverses FROM xsell.outcome_kind k"
+" JOIN xsell.outcome_kind l ON (l.agent, l.outcome) = (k.agent, k.reverses)"
+" JOIN xsell.outcome_kind m ON (m.agent, m.outcome) = (l.agent, l.reverses)"
+" WHERE m.reverses IS NOT NULL ORDER BY 1, 2 LIMIT 1";
 
 static char *
 field(int number)
@@ -126,6 +143,19 @@ check_indicators(void)
 				 errhint("Make all its values numbers, or strings, or booleans.")));
 }
 
+static void
+check_reversals(void)
+{
+	xs_execute_as_policy_owner(long_chains, 0, NULL, NULL, NULL);
+	if (SPI_processed > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+				 errmsg("outcome kinds of agent \"%s\" reverse each other in too long a chain", field(1)),
+				 errdetail("\"%s\" reverses \"%s\", which reverses \"%s\", which reverses \"%s\".",
+						   field(2), field(3), field(4), field(5)),
+				 errhint("An outcome can have a reversal, and that one a reversal, which is final.")));
+}
+
 void
 xs_policy_check_integrity(const char *table)
 {
@@ -137,4 +167,6 @@ xs_policy_check_integrity(const char *table)
 				 errhint("What is named must exist before, and as long as, it is named.")));
 	if (strcmp(table, "market") == 0)
 		check_indicators();
+	if (strcmp(table, "outcome_kind") == 0)
+		check_reversals();
 }

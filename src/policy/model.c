@@ -127,7 +127,7 @@ fit_segments(const XsPolicy *policy, Sum *sum)
 {
 	int64		failures = sum->beta.trials - sum->beta.successes;
 
-	for (int i = 0; i < sum->nsegments && policy->half_life > 0; i++)
+	for (int i = 0; i < sum->nsegments && (policy->half_life > 0 || policy->learning_rate < 1); i++)
 	{
 		XsBeta	   *part = &sum->segments[i];
 		int64		part_failures = Min(part->trials - part->successes, failures);
@@ -274,7 +274,10 @@ prepare_offer(XsModel *model, int o)
 	prior.pool = is_pooled(policy, o) ? model->pools[policy->offers[o].group] : NULL;
 	prepare(model, o, model->features, &prepared->features, &evidence, &prior);
 	if (sum->glm == NULL)
+	{
+		prepared->spread = NULL;
 		return;
+	}
 	if (prepared->spread == NULL)
 		prepared->spread = MemoryContextAlloc(model->context, sizeof(double) * policy->dim);
 	for (int i = 0; i < policy->dim; i++)

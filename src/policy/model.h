@@ -23,6 +23,7 @@ typedef struct XsEvidenceRow
 	const char *product;
 	int32		encoding;
 	DateADT		bucket;
+	const char *source;			/* whose decisions: xsell.evidence.source */
 	const XsBeta *beta;			/* each may be NULL */
 	const XsGlm *glm;
 	const XsScore *score;
@@ -35,6 +36,7 @@ typedef struct XsSegmentRow
 	const char *product;
 	const char *segment;
 	DateADT		bucket;
+	const char *source;
 	const XsBeta *beta;
 } XsSegmentRow;
 
@@ -46,7 +48,8 @@ extern MemoryContext xs_model_context(const XsModel *model);
  * Evidence: between begin and end, which prepares the offers that rows were
  * added for, and (all) the others too.  newest: the latest bucket of all the
  * agent's evidence, from which age is counted.  sign -1 takes a row away.  Of
- * products no longer offered, and of layouts of another link, nothing is taken.
+ * products no longer offered, of layouts of another link, and of sources that do
+ * not teach, nothing is taken.
  */
 extern void xs_model_begin(XsModel *model, DateADT newest);
 extern void xs_model_add(XsModel *model, const XsEvidenceRow *row, int sign);

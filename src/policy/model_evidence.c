@@ -81,7 +81,7 @@ check(const XsModel *model, int offer, XsStatus status)
 				 errhint("Compare xsell.evidence with xsell_rebuild_evidence('%s').", model->policy->agent)));
 }
 
-/* By how much evidence of this age counts; 0: not at all. */
+/* What an observation of this age counts for; 0: nothing. */
 static double
 discount(const XsModel *model, DateADT bucket)
 {
@@ -90,7 +90,7 @@ discount(const XsModel *model, DateADT bucket)
 
 	if (policy->evidence_window > 0 && age >= policy->evidence_window)
 		return 0;
-	return policy->half_life > 0 ? xs_exp(-0.6931471805599453 * (age / policy->half_life)) : 1;
+	return policy->learning_rate * (policy->half_life > 0 ? xs_exp(-0.6931471805599453 * (age / policy->half_life)) : 1);
 }
 
 /* Each week has its place, which a later one takes over. */
@@ -196,14 +196,15 @@ xs_model_add(XsModel *model, const XsEvidenceRow *row, int sign)
 	MemoryContext caller;
 	Sum		   *sum;
 
-	if (offer < 0)
-		return;					/* no longer offered */
+	if (offer < 0 || !xs_policy_learns_from(model->policy, row->source))
+		return;					/* no longer offered, or not to learn from */
 	sum = &model->sums[offer];
 	sum->touched = true;
 	if (row->beta != NULL)
 	{
 		sum->learned += sign * row->beta->n;
-		note_week(sum->weeks, row->bucket, sign * row->beta->n);
+		if (strcmp(row->source, "imported") != 0)	/* no share that the agent has given */
+			note_week(sum->weeks, row->bucket, sign * row->beta->n);
 	}
 	if (row->score != NULL)
 		check(model, offer, add_score(model, offer, row, sign));
@@ -273,7 +274,7 @@ xs_model_add_segment(XsModel *model, const XsSegmentRow *row)
 	int			number;
 	Sum		   *sum;
 
-	if (offer < 0 || model->segment == NULL || gamma == 0)
+	if (offer < 0 || model->segment == NULL || gamma == 0 || !xs_policy_learns_from(model->policy, row->source))
 		return;
 	sum = &model->sums[offer];
 	number = segment_number(model, row->segment);

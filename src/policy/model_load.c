@@ -22,11 +22,13 @@
 
 /*
  * Products whose evidence changed after a model version, by what was learned since:
- * few rows, if there are few; of evidence all rows would have to be looked at.
+ * few rows, if there are few; of evidence all rows would have to be looked at.  Of
+ * customers forgotten since nothing tells which products they were.
  */
 static XsStatement changed_products = {
 	.relation = "experience",
-	.sql = "SELECT pg_catalog.array_agg(DISTINCT x.product), pg_catalog.count(*)"
+	.sql = "SELECT pg_catalog.array_agg(DISTINCT x.product), pg_catalog.count(*),"
+	"  EXISTS (SELECT FROM xsell.forgotten f WHERE f.agent OPERATOR(pg_catalog.=) $1 AND f.model_version OPERATOR(pg_catalog.>) $2)"
 	"  FROM (SELECT d.product FROM xsell.experience e"
 	"          JOIN xsell.decision d ON d.decision_id OPERATOR(pg_catalog.=) e.decision_id"
 	"         WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.model_version OPERATOR(pg_catalog.>) $2 LIMIT $3) x",
@@ -39,7 +41,7 @@ static XsStatement changed_products = {
 /* $2 products, $3 with glm */
 static XsStatement evidence = {
 	.relation = "evidence",
-	.sql = "SELECT e.product, e.encoding, e.bucket, e.beta, CASE WHEN $3 THEN e.glm END, e.score, e.harm"
+	.sql = "SELECT e.product, e.encoding, e.bucket, e.beta, CASE WHEN $3 THEN e.glm END, e.score, e.harm, e.source"
 	"  FROM xsell.evidence e WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.product OPERATOR(pg_catalog.=) ANY ($2)",
 	.nargs = 3,
 	.argtypes = {TEXTOID, TEXTARRAYOID, BOOLOID}
@@ -47,7 +49,7 @@ static XsStatement evidence = {
 
 static XsStatement segments = {
 	.relation = "segment_evidence",
-	.sql = "SELECT s.product, s.segment, s.bucket, s.beta"
+	.sql = "SELECT s.product, s.segment, s.bucket, s.beta, s.source"
 	"  FROM xsell.segment_evidence s WHERE s.agent OPERATOR(pg_catalog.=) $1 AND s.product OPERATOR(pg_catalog.=) ANY ($2)",
 	.nargs = 2,
 	.argtypes = {TEXTOID, TEXTARRAYOID}
@@ -60,9 +62,16 @@ static XsStatement newest_bucket = {
 	.argtypes = {TEXTOID}
 };
 
+/* Refits that were made with an import that is removed as of a model version. */
+#define VOID(refit, version) \
+	"EXISTS (SELECT FROM xsell.import i WHERE i.agent OPERATOR(pg_catalog.=) $1 AND i.removed_in OPERATOR(pg_catalog.<=) " version \
+	" AND i.removed_in OPERATOR(pg_catalog.>) " refit ".model_version AND i.learned_in OPERATOR(pg_catalog.<=) " refit ".model_version)"
+
 static XsStatement promoted = {
 	.relation = "promotion",
-	.sql = "SELECT p.refit FROM xsell.promotion p WHERE p.agent OPERATOR(pg_catalog.=) $1"
+	.sql = "SELECT CASE WHEN " VOID("r", "$2") " THEN 0 ELSE p.refit END FROM xsell.promotion p"
+	" LEFT JOIN xsell.refit r ON r.agent OPERATOR(pg_catalog.=) p.agent AND r.refit OPERATOR(pg_catalog.=) p.refit"
+	" WHERE p.agent OPERATOR(pg_catalog.=) $1"
 	" AND p.model_version OPERATOR(pg_catalog.<=) $2 ORDER BY p.model_version DESC LIMIT 1",
 	.nargs = 2,
 	.argtypes = {TEXTOID, INT8OID}
@@ -70,7 +79,7 @@ static XsStatement promoted = {
 
 static XsStatement refitted = {
 	.relation = "refit_evidence",
-	.sql = "SELECT r.product, r.encoding, r.bucket, r.before, r.after"
+	.sql = "SELECT r.product, r.encoding, r.bucket, r.before, r.after, r.source"
 	"  FROM xsell.refit_evidence r"
 	" WHERE r.agent OPERATOR(pg_catalog.=) $1 AND r.refit OPERATOR(pg_catalog.=) $2"
 	"   AND r.product OPERATOR(pg_catalog.=) ANY ($3)",
@@ -80,7 +89,7 @@ static XsStatement refitted = {
 
 static XsStatement refit_encoding = {
 	.relation = "refit",
-	.sql = "SELECT r.encoding FROM xsell.refit r"
+	.sql = "SELECT r.encoding, " VOID("r", "9223372036854775807") " FROM xsell.refit r"
 	" WHERE r.agent OPERATOR(pg_catalog.=) $1 AND r.refit OPERATOR(pg_catalog.=) $2",
 	.nargs = 2,
 	.argtypes = {TEXTOID, INT8OID}
@@ -144,6 +153,7 @@ add_evidence(XsModel *model, Datum products)
 		row.glm = isnull ? NULL : xs_glm_detoast(glm);
 		row.score = xs_score_arg(column(i, 6, &isnull));
 		row.harm = xs_beta_arg(column(i, 7, &isnull));
+		row.source = TextDatumGetCString(column(i, 8, &isnull));
 		xs_model_add(model, &row, +1);
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(row_context);
@@ -167,6 +177,7 @@ add_segments(XsModel *model, Datum products)
 		row.segment = TextDatumGetCString(column(i, 2, &isnull));
 		row.bucket = DatumGetDateADT(column(i, 3, &isnull));
 		row.beta = xs_beta_arg(column(i, 4, &isnull));
+		row.source = TextDatumGetCString(column(i, 5, &isnull));
 		xs_model_add_segment(model, &row);
 	}
 }
@@ -190,8 +201,18 @@ void
 xs_check_refit(XsModel *model, int64 refit, XsAccess access)
 {
 	const char *agent = xs_model_policy(model)->agent;
+	int32		encoding;
+	bool		isnull;
 
-	if (refit != XS_NO_REFIT && !xs_model_can_use(model, encoding_of(agent, refit, access)))
+	if (refit == XS_NO_REFIT)
+		return;
+	encoding = encoding_of(agent, refit, access);
+	if (DatumGetBool(column(0, 2, &isnull)))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("refit " INT64_FORMAT " of agent \"%s\" was made with an import that is removed", refit, agent),
+				 errhint("Call xsell_refit again.")));
+	if (!xs_model_can_use(model, encoding))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("refit " INT64_FORMAT " of agent \"%s\" was made for another oracle", refit, agent),
@@ -222,6 +243,7 @@ add_refit(XsModel *model, int64 refit, Datum products)
 		row.product = TextDatumGetCString(column(i, 1, &isnull));
 		row.encoding = DatumGetInt32(column(i, 2, &isnull));
 		row.bucket = DatumGetDateADT(column(i, 3, &isnull));
+		row.source = TextDatumGetCString(column(i, 6, &isnull));
 		for (int side = 4; side <= 5; side++)
 		{
 			Datum		state = column(i, side, &isnull);
@@ -267,7 +289,7 @@ products_since(const XsPolicy *policy, int64 since, Datum *products)
 	bool		isnull;
 
 	xs_execute(&changed_products, values, NULL, XS_READ, 1);
-	if (DatumGetInt64(column(0, 2, &isnull)) == MOST_CHANGES)
+	if (DatumGetInt64(column(0, 2, &isnull)) == MOST_CHANGES || DatumGetBool(column(0, 3, &isnull)))
 		return false;
 	*products = column(0, 1, &isnull);
 	*products = isnull ? PointerGetDatum(construct_empty_array(TEXTOID)) : PointerGetDatum(DatumGetArrayTypePCopy(*products));

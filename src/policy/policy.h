@@ -76,6 +76,8 @@ typedef struct XsOffer
 	bool		active;
 	XsValidity	valid;
 	double		max_share;		/* 1: no limit */
+	bool		has_window;		/* else that of the channel holds */
+	Interval	observation_window;
 	double		prior_rate;		/* believed where there is no propensity */
 	double		prior_strength;
 	double		ramp_share;		/* of the decisions at most, at first; 1: no ramp */
@@ -103,6 +105,7 @@ typedef struct XsChannel
 	TimeADT		quiet_until;
 	XsExpression *time_zone;	/* NULL: UTC */
 	Interval	observation_window;
+	bool		reports_delivery;
 } XsChannel;
 
 typedef enum XsFeatureKind
@@ -191,7 +194,6 @@ typedef struct XsKind
 {
 	const char *outcome;
 	bool		engagement;
-	bool		undelivered;
 } XsKind;
 
 /* An indicator's values over time, by when each begins. */
@@ -238,6 +240,9 @@ typedef struct XsPolicy
 	int			ngroups;
 	double		half_life;		/* of evidence, in days; 0: none */
 	double		evidence_window;	/* days of evidence that count; 0: all */
+	double		learning_rate;	/* what an observation counts for */
+	int			nteaches;		/* sources of evidence that count */
+	char	  **teaches;
 	double		harm_price;		/* of a harm of 1, in the unit of value */
 	double		harm_rate;		/* believed before evidence */
 	XsExpression *segment;		/* NULL if not given */
@@ -292,6 +297,7 @@ typedef struct XsPolicy
 extern XsPolicy *xs_policy_read(const char *agent, int32 version, Jsonb *definition);
 extern int	xs_policy_offer(const XsPolicy *policy, const char *product);	/* -1: none */
 extern int	xs_policy_channel(const XsPolicy *policy, const char *channel);
+extern bool xs_policy_learns_from(const XsPolicy *policy, const char *source);
 extern int	xs_policy_indicator(const XsPolicy *policy, const char *indicator);
 
 /* layout.c: columns of the feature vector */

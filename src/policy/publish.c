@@ -78,6 +78,8 @@ static const char *const definitions_sql =
 "   FROM xsell.override o WHERE o.agent = a.agent), '[]'),"
 "  'kinds', coalesce((SELECT jsonb_agg(to_jsonb(k) - 'agent'::text ORDER BY k.outcome COLLATE \"C\")"
 "   FROM xsell.outcome_kind k WHERE k.agent = a.agent), '[]'),"
+"  'feeds', coalesce((SELECT jsonb_agg(to_jsonb(f) - 'agent'::text ORDER BY f.feed COLLATE \"C\")"
+"   FROM xsell.feed f WHERE f.agent = a.agent), '[]'),"
 "  'outcomes', jsonb '{\"conversion\": 1, \"decline\": 0}' || coalesce((SELECT jsonb_object_agg(k.outcome, k.reward)"
 "   FROM xsell.outcome_kind k WHERE k.agent = a.agent), '{}'),"
 "  'arms', coalesce((SELECT jsonb_agg(jsonb_build_array(o.product, c.channel)"

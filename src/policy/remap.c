@@ -27,6 +27,7 @@
 #include "remap.h"
 
 PG_FUNCTION_INFO_V1(xsell_layout_map);
+PG_FUNCTION_INFO_V1(xsell_layout_columns);
 
 /* A map in the making, column by column of the new layout; without memory, only counted. */
 typedef struct Pairs
@@ -213,4 +214,19 @@ xsell_layout_map(PG_FUNCTION_ARGS)
 	MemoryContextDelete(from->context);
 	MemoryContextDelete(to->context);
 	PG_RETURN_ARRAYTYPE_P(construct_array(elements, n, INT4OID, sizeof(int32), true, TYPALIGN_INT));
+}
+
+/* xsell_layout_columns(agent text, encoding integer) RETURNS text[], in the order of features[] */
+Datum
+xsell_layout_columns(PG_FUNCTION_ARGS)
+{
+	XsPolicy   *policy = layout_of(text_to_cstring(PG_GETARG_TEXT_PP(0)), PG_GETARG_INT32(1));
+	Datum	   *names = palloc(sizeof(Datum) * policy->dim);
+	ArrayType  *array;
+
+	for (int i = 0; i < policy->dim; i++)
+		names[i] = CStringGetTextDatum(xs_column_name(policy, i));
+	array = construct_array(names, policy->dim, TEXTOID, -1, false, TYPALIGN_INT);
+	MemoryContextDelete(policy->context);
+	PG_RETURN_ARRAYTYPE_P(array);
 }

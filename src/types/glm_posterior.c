@@ -25,7 +25,7 @@ PG_FUNCTION_INFO_V1(xsell_glm_observations);
 PG_FUNCTION_INFO_V1(xsell_glm_trials);
 PG_FUNCTION_INFO_V1(xsell_glm_successes);
 
-/* Coefficients are N(mean, T'T), T a packed lower triangle. */
+/* Coefficients are N(mean, T'T), T a packed lower triangle in room for a belief. */
 typedef struct Posterior
 {
 	int			dim;
@@ -39,7 +39,7 @@ posterior(const XsGlm *state, double precision)
 {
 	Posterior	p = {.dim = state->dim,.link = (XsLink) state->link};
 	const int64_t *sums = state->sums + state->dim;
-	double	   *scratch = palloc(sizeof(double) * XS_GLM_SUMS(p.dim));
+	double	   *scratch = palloc(sizeof(double) * XS_BELIEF_SIZE(p.dim));
 
 	CHECK_FOR_INTERRUPTS();
 	xs_check_prior(precision, "prior precision");
@@ -62,7 +62,7 @@ typedef struct LastPosterior
 	MemoryContext context;		/* of state and posterior */
 	XsGlm	   *state;			/* NULL: none */
 	double		precision;
-	Posterior	posterior;
+	Posterior	posterior;		/* its factor has become a belief */
 } LastPosterior;
 
 static const Posterior *
@@ -85,6 +85,7 @@ last_posterior(FmgrInfo *site, const XsGlm *state, double precision)
 	MemoryContextReset(last->context);
 	old = MemoryContextSwitchTo(last->context);
 	last->posterior = posterior(state, precision);
+	xs_belief(last->posterior.factor, state->dim, last->posterior.mean);
 	last->precision = precision;
 	last->state = palloc(XS_GLM_SIZE(state->dim));
 	memcpy(last->state, state, XS_GLM_SIZE(state->dim));
@@ -185,8 +186,7 @@ xsell_glm_predict(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &row) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	p = last_posterior(fcinfo->flinfo, state, PG_GETARG_FLOAT8(2));
-	mean = xs_dot(p->mean, x, dim);
-	variance = xs_lower_norm2(p->factor, dim, x);
+	mean = xs_belief_predict(p->factor, dim, x, &variance);
 	values[0] = Float8GetDatum(mean);
 	values[1] = Float8GetDatum(sqrt(variance));
 	values[2] = Float8GetDatum(rate(p->link, mean, variance));

@@ -119,9 +119,10 @@ xsell_remap_glm(PG_FUNCTION_ARGS)
 }
 
 /*
- * The linear predictor of a row, the products summed in the order of columns, as
- * the models do.  Strict.  Errors: features as in xsell_glm_add; coefficients
- * that are NULL, NaN or infinite, or of another number.
+ * The linear predictor of a row, the products summed as the models do: those of even
+ * columns, counted from 0, and those of odd ones, then both.  Strict.  Errors:
+ * features as in xsell_glm_add; coefficients that are NULL, NaN or infinite, or of
+ * another number.
  */
 Datum
 xsell_dot(PG_FUNCTION_ARGS)

@@ -41,7 +41,7 @@ CREATE FUNCTION start() RETURNS jsonb LANGUAGE sql AS $$SELECT document FROM sta
 -- ------------------------------------------------------------------------------------- export, import --
 
 SELECT is((SELECT jsonb_object_agg(k, jsonb_typeof(v)) FROM jsonb_each(start()) e (k, v)), '{"xsell": "number", "agent": "object", "products": "array", "channels": "array", "offers": "array",
-	"features": "array", "rules": "array", "caps": "array", "quiets": "array", "cooldowns": "array", "overrides": "array", "outcomes": "array"}', 'the members of a document');
+	"features": "array", "rules": "array", "caps": "array", "quiets": "array", "feeds": "array", "cooldowns": "array", "overrides": "array", "outcomes": "array"}', 'the members of a document');
 SELECT is(start() -> 'products', '[{"product": "card", "name": "Credit card", "credit": true, "attributes": {"type": "card", "fee": 2.50, "new": true, "none": null}},
 	{"product": "loan", "name": null, "credit": true, "attributes": {"type": "loan"}}]', 'products are those offered');
 SELECT is(start() -> 'agent' ->> 'customer_table', '"Bank".customer', 'the table is named with its schema');
@@ -212,7 +212,7 @@ SELECT is((SELECT version('other')), xsell_policy_import(xsell_policy_export('ot
 -- ---------------------------------------------------------------------------------------- privileges --
 
 CREATE ROLE xsell_test_documents;
-GRANT SELECT, INSERT, UPDATE, DELETE ON xsell.product, xsell.agent, xsell.channel, xsell.offer, xsell.feature, xsell.rule, xsell.cap, xsell.quiet, xsell.cooldown, xsell.override, xsell.outcome_kind TO xsell_test_documents;
+GRANT SELECT, INSERT, UPDATE, DELETE ON xsell.product, xsell.agent, xsell.channel, xsell.offer, xsell.feature, xsell.rule, xsell.cap, xsell.quiet, xsell.cooldown, xsell.override, xsell.outcome_kind, xsell.feed TO xsell_test_documents;
 GRANT USAGE ON SCHEMA "Bank" TO xsell_test_documents;
 SET ROLE xsell_test_documents;
 SELECT throws_ok($$SELECT xsell_policy_export('retail')$$, '42501', 'permission denied for table policy', 'who may not read the history gets no document of it');

@@ -290,8 +290,7 @@ SELECT model_version AS version FROM xsell.learner \gset
 UPDATE xsell.rule SET expression = 'true';
 CREATE TABLE before AS SELECT r.* FROM customer c, xsell_rank(c, '{card}', channel => 'web') r WHERE id = 1;
 BEGIN;
-DROP VIEW xsell.alert, xsell.change, xsell.season, xsell.forecast, xsell.decision_rule, xsell.coefficient, xsell.model, xsell.performance, xsell.reward, xsell.exclusion;
-DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.segment_evidence, xsell.learner, xsell.late, xsell.refit, xsell.refit_mean, xsell.refit_evidence, xsell.promotion, xsell.contact, xsell.request, xsell.consent;
+SELECT xsell_drop_journal() \g /dev/null
 SELECT throws_ok('choose', '42P01', 'the xsell journal does not exist', 'without a journal');
 SELECT xsell_create_journal('text') \g /dev/null
 INSERT INTO xsell.learner (agent, model_version) VALUES ('a', :version);

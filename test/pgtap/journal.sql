@@ -97,7 +97,7 @@ SELECT throws_ok('SELECT xsell_create_journal(''uuid'')', '42P07', 'the journal 
 RESET ROLE;
 
 SELECT set_eq($$SELECT relname::text FROM pg_class WHERE relnamespace = 'xsell'::regnamespace AND relkind IN ('r', 'p') AND relowner = 'xsell_test_owner'::regrole$$,
-	ARRAY['decision', 'decision_default', 'outcome', 'experience', 'evidence', 'segment_evidence', 'learner', 'late', 'refit', 'refit_mean', 'refit_evidence', 'promotion', 'contact', 'request', 'consent'], 'the journal belongs to its creator');
+	ARRAY['decision', 'decision_default', 'outcome', 'intake', 'dangling', 'experience', 'evidence', 'segment_evidence', 'learner', 'late', 'held', 'heartbeat', 'import', 'forgotten', 'refit', 'refit_mean', 'refit_evidence', 'promotion', 'contact', 'request', 'consent'], 'the journal belongs to its creator');
 SELECT is_empty($$SELECT objid::regclass FROM pg_depend WHERE classid = 'pg_class'::regclass AND deptype = 'e'
 	AND objid IN (SELECT oid FROM pg_class WHERE relowner = 'xsell_test_owner'::regrole)$$, '... and not to the extension');
 SELECT is_empty($$SELECT oid::regclass FROM pg_class c WHERE relowner = 'xsell_test_owner'::regrole AND relkind IN ('r', 'p') AND obj_description(oid) IS NULL$$, 'every table has a comment');
@@ -118,7 +118,7 @@ SELECT throws_ok('SELECT xsell_create_partition(NULL, ''2030-04-01'')', '22023',
 
 CREATE TABLE customers (id bigint PRIMARY KEY);
 INSERT INTO customers SELECT generate_series(1, 3000);
-INSERT INTO xsell.agent (agent, customer_table, customer_key, learning) VALUES ('retail', 'customers', 'id', 'off');
+INSERT INTO xsell.agent (agent, customer_table, customer_key, learning) VALUES ('retail', 'customers', 'id', 'hold');
 INSERT INTO xsell.channel (agent, channel) VALUES ('retail', 'web'), ('retail', 'email');
 INSERT INTO xsell.product (product, credit) VALUES ('card', true), ('account', false);
 INSERT INTO xsell.offer (agent, product) VALUES ('retail', 'card'), ('retail', 'account');
@@ -201,11 +201,11 @@ SELECT throws_ok('SELECT xsell_decide(c, channel => ''web'') FROM customers c WH
 CREATE FUNCTION recreate(key_type regtype) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
 	DELETE FROM xsell.agent;
-	DROP VIEW xsell.alert, xsell.change, xsell.season, xsell.forecast, xsell.decision_rule, xsell.coefficient, xsell.model, xsell.performance, xsell.reward, xsell.exclusion;
-	DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.segment_evidence, xsell.learner, xsell.late, xsell.refit, xsell.refit_mean, xsell.refit_evidence, xsell.promotion, xsell.contact, xsell.request, xsell.consent, customers;
+	PERFORM xsell_drop_journal();
+	DROP TABLE customers;
 	PERFORM xsell_create_journal(key_type);
 	EXECUTE format('CREATE TABLE customers (id %s PRIMARY KEY)', key_type);
-	INSERT INTO xsell.agent (agent, customer_table, customer_key, learning) VALUES ('retail', 'customers', 'id', 'off');
+	INSERT INTO xsell.agent (agent, customer_table, customer_key, learning) VALUES ('retail', 'customers', 'id', 'hold');
 	INSERT INTO xsell.channel (agent, channel) VALUES ('retail', 'web');
 	INSERT INTO xsell.offer (agent, product) VALUES ('retail', 'card');
 	INSERT INTO xsell.cap (agent, cap, max_offers, per) VALUES ('retail', 'weekly', 1, '7 days');

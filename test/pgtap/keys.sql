@@ -27,8 +27,7 @@ SELECT is_empty('SELECT * FROM one EXCEPT SELECT * FROM other', 'cohorts under o
 SELECT ok(count(*) FILTER (WHERE cohort = 'control') BETWEEN 60 AND 140, 'about half of them control') FROM one;
 
 -- equal keys are one customer
-DROP VIEW xsell.alert, xsell.change, xsell.season, xsell.forecast, xsell.decision_rule, xsell.coefficient, xsell.model, xsell.performance, xsell.reward, xsell.exclusion;
-DROP TABLE xsell.decision, xsell.outcome, xsell.experience, xsell.evidence, xsell.segment_evidence, xsell.learner, xsell.late, xsell.refit, xsell.refit_mean, xsell.refit_evidence, xsell.promotion, xsell.contact, xsell.request, xsell.consent;
+SELECT xsell_drop_journal() \g /dev/null
 DELETE FROM xsell.agent;
 SELECT xsell_create_journal('numeric');
 CREATE TABLE account (no numeric, exact numeric);

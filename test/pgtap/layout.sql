@@ -203,7 +203,7 @@ SELECT is(pg_temp.refusal($$SELECT xsell_remap('{"link":"logit","dim":2,"n":1,"t
 
 -- ------------------------------------------------------- the linear predictor --
 
-SELECT is(xsell_dot('{1,2,-0.5}', '{0.1,0.2,0.3}'), 0.1 + 2 * 0.2::float8 - 0.5 * 0.3::float8, 'the sum of products');
+SELECT is(xsell_dot('{1,2,-0.5}', '{0.1,0.2,0.3}'), (0.1 - 0.5 * 0.3::float8) + 2 * 0.2::float8, 'the sum of products');
 SELECT is(count(*) FILTER (WHERE xsell_dot(o.features, m.mean) = (xsell_predict(m.glm, o.features)).mean), count(*), 'bit for bit the models''')
 FROM old o JOIN (SELECT product, glm, (SELECT array_agg(c.mean ORDER BY c.column_number) FROM xsell_coefficients(glm) c) AS mean FROM xsell.evidence WHERE agent = 'bank') m USING (product);
 SELECT is(xsell_dot(NULL, '{1}'), NULL, 'strict');

@@ -47,24 +47,26 @@ $$;
 CREATE FUNCTION pg_temp.differs(agent text) RETURNS bigint LANGUAGE sql AS $$
 	SELECT (SELECT count(*)
 			  FROM (SELECT * FROM xsell.evidence e WHERE e.agent = $1) live
-			  FULL JOIN xsell_rebuild_evidence($1) built USING (product, encoding, bucket)
+			  FULL JOIN xsell_rebuild_evidence($1) built USING (product, encoding, bucket, source)
 			 WHERE (live.beta = built.beta AND live.glm = built.glm AND live.score = built.score AND live.harm = built.harm) IS NOT TRUE)
 		 + (SELECT count(*)
 			  FROM (SELECT * FROM xsell.segment_evidence e WHERE e.agent = $1) live
-			  FULL JOIN xsell_rebuild_segments($1) built USING (product, segment, bucket)
+			  FULL JOIN xsell_rebuild_segments($1) built USING (product, segment, bucket, source)
 			 WHERE (live.beta = built.beta) IS NOT TRUE)
 $$;
 
--- Evidence of one agent as one comparable text, without agent and versions.
+-- Evidence of one agent as one comparable text, without agent, versions and sources (the ids made here are of any).
 CREATE FUNCTION pg_temp.evidence(agent text) RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(line, E'\n' ORDER BY line COLLATE "C")
-	  FROM (SELECT concat_ws('|', product, encoding, bucket, beta, glm, score, harm) AS line FROM xsell.evidence e WHERE e.agent = $1
-			UNION ALL SELECT concat_ws('|', product, quote_literal(segment), bucket, beta) FROM xsell.segment_evidence e WHERE e.agent = $1) x
+	  FROM (SELECT concat_ws('|', product, encoding, bucket, xsell_merge_agg(beta), xsell_merge_agg(glm), xsell_merge_agg(score), xsell_merge_agg(harm)) AS line
+			FROM xsell.evidence e WHERE e.agent = $1 GROUP BY product, encoding, bucket
+			UNION ALL SELECT concat_ws('|', product, quote_literal(segment), bucket, xsell_merge_agg(beta))
+			FROM xsell.segment_evidence e WHERE e.agent = $1 GROUP BY product, segment, bucket) x
 $$;
 
 -- ---- zeros first ----
 
-SELECT pg_temp.agent('a', 'online'), pg_temp.agent('b', 'deferred'), pg_temp.agent('never', 'off') \g /dev/null
+SELECT pg_temp.agent('a', 'online'), pg_temp.agent('b', 'deferred'), pg_temp.agent('never', 'hold') \g /dev/null
 SELECT pg_temp.clock('2026-03-04 12:00+00') \g /dev/null
 SELECT pg_temp.offer('a', pg_temp.id('2026-03-04 10:00+00', n)) FROM generate_series(1, 5) n \g /dev/null
 SELECT pg_temp.clock('2026-03-04 12:00:01+00') \g /dev/null
@@ -117,7 +119,7 @@ SELECT results_eq($$SELECT reward, previous FROM xsell.experience WHERE decision
 SELECT is(pg_temp.differs('a'), 0::bigint, 'evidence equals its rebuild');
 SELECT is(count(*), 2::bigint, 'in two buckets') FROM xsell.evidence WHERE agent = 'a';
 
--- ---- online, deferred, off ----
+-- ---- online, deferred, hold ----
 
 SELECT pg_temp.offer('b', decision_id + 1000) FROM xsell.decision WHERE agent = 'a' \g /dev/null
 SELECT pg_temp.offer('never', decision_id + 2000) FROM xsell.decision WHERE agent = 'a' \g /dev/null
@@ -126,11 +128,15 @@ SELECT is(count(*), 0::bigint, 'a deferred learner waits for xsell_learn') FROM 
 SELECT pg_temp.clock('2026-03-13 12:00+00') \g /dev/null
 SELECT results_eq($$SELECT agent, decisions, corrections FROM xsell_learn()$$,
 	$$VALUES ('a', 0::bigint, 0::bigint), ('b', 8, 0)$$, 'xsell_learn learns for all that learn');
-SELECT is(count(*), 0::bigint, 'one that is off does not learn') FROM xsell.experience WHERE agent = 'never';
+SELECT is(count(*), 0::bigint, 'one on hold does not learn') FROM xsell.experience WHERE agent = 'never';
 SELECT is(pg_temp.differs('b'), 0::bigint, 'deferred evidence equals its rebuild');
 SELECT results_eq($$SELECT decision_id - 1000, sum(reward - coalesce(previous, 0)) FROM xsell.experience WHERE agent = 'b' GROUP BY 1 ORDER BY 1$$,
 	$$SELECT decision_id, sum(reward - coalesce(previous, 0)) FROM xsell.experience WHERE agent = 'a' GROUP BY 1 ORDER BY 1$$,
 	'online and deferred count the same rewards');
+SELECT pg_temp.agent('never', 'background') \g /dev/null
+SELECT results_eq($$SELECT decisions, corrections FROM xsell_learn('never')$$, 'VALUES (8::bigint, 0::bigint)', 'what was collected on hold is learned afterwards, and a background agent by hand too');
+SELECT is(pg_temp.differs('never'), 0::bigint, 'its evidence equals its rebuild');
+SELECT pg_temp.agent('never', 'hold') \g /dev/null
 
 -- ---- what evidence is of ----
 
@@ -377,7 +383,7 @@ SELECT is(pg_temp.fails('SELECT ' || call), expected, call) FROM (VALUES
 	('xsell_reward(pg_temp.id(''2026-05-02 12:00+00''), ''click'', 1, ''2026-06-23 00:02+00'')', E'22023: outcome occurred in the future\nIt is 2026-06-23 00:00:00+00 now.\nCheck occurred_at and its time zone.'),
 	('xsell_reward(pg_temp.id(''2026-05-02 12:00+00''), ''click'', 1, ''infinity'')', E'22023: outcome occurred in the future\nIt is 2026-06-23 00:00:00+00 now.\nCheck occurred_at and its time zone.'),
 	('xsell_learn(''nobody'')', E'42704: agent "nobody" does not exist\nAgents are the rows of xsell.agent.'),
-	('xsell_learn(''never'')', E'55000: agent "never" does not learn\nSet its learning to ''online'' or ''deferred'' in xsell.agent.'),
+	('xsell_learn(''never'')', E'55000: agent "never" does not learn\nSet its learning to ''online'', ''deferred'' or ''background'' in xsell.agent.'),
 	('xsell_learn(''b'', 0)', '22023: max_decisions must be at least 1')
 ) c(call, expected);
 SELECT is((SELECT count(*) FROM xsell.outcome), count, 'nothing was written') FROM before_errors;
@@ -392,7 +398,7 @@ SELECT is(pg_temp.fails($$DO $do$ BEGIN SET LOCAL transaction_read_only = on; PE
 
 SET LOCAL client_min_messages = warning;
 DO $$ BEGIN EXECUTE 'CREATE ROLE xsell_test_feed'; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
-DO $$ BEGIN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO xsell_test_feed', 'xsell_reward(bigint, text, float8, timestamptz)'::regprocedure); END $$;
+DO $$ BEGIN EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO xsell_test_feed', 'xsell_reward(bigint, text, float8, timestamptz, text, boolean)'::regprocedure); END $$;
 CREATE TEMP TABLE fed AS SELECT pg_temp.id('2026-06-22 00:00+00', 4) AS id;
 GRANT SELECT ON fed TO xsell_test_feed;
 SET LOCAL ROLE xsell_test_feed;

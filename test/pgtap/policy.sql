@@ -19,12 +19,12 @@ INSERT INTO customer SELECT i, 40, 3000, 'family', true, 'email', 'Europe/Berlin
 INSERT INTO xsell.product (product, credit, attributes) VALUES
 	('card', true, '{"group": "pay"}'), ('loan', true, '{"group": "borrow"}'), ('fund', false, '{"group": "save"}'),
 	('deposit', false, '{"group": "save"}'), ('leaflet', false, '{}');
-INSERT INTO xsell.agent (agent, customer_table, customer_key, seed, learning, strategy) VALUES ('bank', 'customer', 'id', 42, 'off', 'uniform');
+INSERT INTO xsell.agent (agent, customer_table, customer_key, seed, learning, strategy) VALUES ('bank', 'customer', 'id', 42, 'hold', 'uniform');
 INSERT INTO xsell.channel (agent, channel, observation_window) VALUES ('bank', 'web', '1 hour'), ('bank', 'email', '2 days');
 INSERT INTO xsell.offer (agent, product) SELECT 'bank', product FROM xsell.product;
-INSERT INTO xsell.outcome_kind (agent, outcome, reward, engagement, undelivered, opt_out) VALUES
-	('bank', 'click', 0.1, true, false, NULL), ('bank', 'bounce', 0, false, true, NULL), ('bank', 'complaint', 0, false, false, NULL),
-	('bank', 'unsubscribe', 0, false, false, 'channel'), ('bank', 'leave', 0, false, false, 'all');
+INSERT INTO xsell.outcome_kind (agent, outcome, reward, engagement, delivery, opt_out) VALUES
+	('bank', 'click', 0.1, true, NULL, NULL), ('bank', 'bounce', 0, false, 'undelivered', NULL), ('bank', 'complaint', 0, false, NULL, NULL),
+	('bank', 'unsubscribe', 0, false, NULL, 'channel'), ('bank', 'leave', 0, false, NULL, 'all');
 
 CREATE FUNCTION pg_temp.clock(at timestamptz) RETURNS void LANGUAGE sql AS $$
 	SELECT set_config('xsell.simulated_now', $1::text, false)
@@ -553,7 +553,7 @@ SELECT is(ARRAY[pg_temp.x(300, 'card', 'web'), pg_temp.x(300, 'fund', 'web')], '
 SELECT is(ARRAY[pg_temp.x(300, 'card', 'web', '2027-01-04'), pg_temp.x(300, 'card', 'web', '2027-01-05')], '{share,allowed}', 'of the last four weeks');
 SELECT is(d.product, 'fund', 'decided') FROM customer c, xsell_decide(c, '{card,fund}', channel => 'web') d WHERE id = 301;
 UPDATE xsell.offer SET active = true, max_share = NULL;
-UPDATE xsell.agent SET learning = 'off';
+UPDATE xsell.agent SET learning = 'hold';
 
 -- ----------------------------------------------- why, of a past decision --
 

@@ -68,7 +68,7 @@ INSERT INTO xsell.rule (agent, rule, kind, product, channel, attributes, express
 	SELECT agent, 'rule' || i, pick(s || 'kind', 'eligibility', 'applicability', 'suitability'), maybe(s || 'product', 0.4, pick(s || 'product', 'p0', 'p1', 'p2', 'p3')), maybe(s || 'channel', 0.3, pick(s || 'channel', 'web', 'email', 'post')),
 		maybe(s || 'attributes', 0.3, pick(s || 'attributes', '{"grp": "x"}', '{"credit": true}', '{"credit": false}'))::jsonb, condition(s), pick(s || 'valid', '(,)', '(,)', '[2026-05-01,)')::tstzrange
 	FROM xsell.agent, generate_series(1, 4) i, format('%s rule %s', agent, i) s WHERE u(s || 'there') < 0.4;
-INSERT INTO xsell.outcome_kind (agent, outcome, reward, engagement, undelivered) SELECT agent, o, 0, o = 'click', o = 'bounce' FROM xsell.agent, unnest('{click,bounce,complaint}'::text[]) o;
+INSERT INTO xsell.outcome_kind (agent, outcome, reward, engagement, delivery) SELECT agent, o, 0, o = 'click', CASE o WHEN 'bounce' THEN 'undelivered' END FROM xsell.agent, unnest('{click,bounce,complaint}'::text[]) o;
 INSERT INTO xsell.cap (agent, cap, product, channel, attributes, max_offers, per, engaged, relaxed_offers)
 	SELECT agent, 'cap' || i, maybe(s || 'product', 0.3, pick(s || 'product', 'p0', 'p1', 'p2', 'p3')), maybe(s || 'channel', 0.3, pick(s || 'channel', 'web', 'email', 'post')),
 		maybe(s || 'attributes', 0.3, '{"grp": "x"}')::jsonb, 1 + floor(3 * u(s || 'max'))::int, pick(s || 'per', '7 days', '30 days')::interval, e, CASE e WHEN 'relax' THEN 5 END
@@ -97,8 +97,8 @@ CREATE TABLE contacts AS SELECT id, agent, xsell_id_at(at - (0.02 + 25 * u(c || 
 		at, c FROM pair, generate_series(1, 3) n, format('%s contact %s', s, n) c WHERE u(c || 'there') < 0.5;
 INSERT INTO xsell.contact (customer_key, decision_id, agent, product, channel)
 	SELECT id + twin, array_agg(decision_id ORDER BY decision_id), array_agg(agent), array_agg(product ORDER BY decision_id), array_agg(channel ORDER BY decision_id) FROM contacts, unnest('{0,1000000}'::int[]) twin GROUP BY 1;
-INSERT INTO xsell.outcome (outcome_id, decision_id, customer_key, agent, outcome, reward, occurred_at, recorded_by)
-	SELECT decision_id + 5000, decision_id, id, agent, pick(c || 'outcome', 'click', 'bounce', 'decline', 'complaint', 'conversion'), 0, xsell_decided_at(decision_id) + interval '10 minutes', 'test' FROM contacts WHERE u(c || 'answered') < 0.6
+INSERT INTO xsell.outcome (outcome_id, decision_id, customer_key, agent, outcome, delivery, reward, occurred_at, recorded_by)
+	SELECT decision_id + 5000, decision_id, id, agent, o, CASE o WHEN 'bounce' THEN 'undelivered' END, 0, xsell_decided_at(decision_id) + interval '10 minutes', 'test' FROM contacts, pick(c || 'outcome', 'click', 'bounce', 'decline', 'complaint', 'conversion') o WHERE u(c || 'answered') < 0.6
 	ON CONFLICT DO NOTHING;
 INSERT INTO xsell.consent (customer_key, channel, purpose, granted)
 	SELECT DISTINCT ON (1, 2, 3) id + twin, pick(c || 'channel', 'web', 'email', 'post', '*'), pick(c || 'purpose', 'marketing', 'service', '*'), g

@@ -37,8 +37,8 @@ INSERT INTO xsell.rule (agent, rule, kind, product, channel, attributes, express
 	SELECT agent, r.* FROM xsell.agent, (VALUES ('adult', 'eligibility', NULL, NULL, NULL::jsonb, 'age >= 18', '(,)'::tstzrange), ('solvent', 'suitability', NULL, NULL, '{"credit": true}', 'income > 1000', '(,)'),
 		('calm', 'suitability', NULL, NULL, '{"group": "save"}', 'NOT market.volatile', '(,)'), ('lent', 'applicability', 'loan', NULL, NULL, 'age < 50', '[2026-03-10,2026-03-20)'), ('page', 'applicability', NULL, 'web', NULL, 'context.page <> ''help''', '(,)')) r;
 INSERT INTO xsell.market VALUES ('volatile', '2026-01-01', 'false'), ('volatile', '2026-03-16', 'true'), ('volatile', '2026-03-22', 'null'), ('volatile', '2026-03-25', 'false');
-INSERT INTO xsell.outcome_kind (agent, outcome, reward, engagement, undelivered, opt_out)
-	SELECT agent, k.* FROM xsell.agent, (VALUES ('click', 0.1, true, false, NULL), ('bounce', 0, false, true, NULL), ('complaint', 0, false, false, NULL), ('unsubscribe', 0, false, false, 'channel'), ('leave', 0, false, false, 'all')) k;
+INSERT INTO xsell.outcome_kind (agent, outcome, reward, engagement, delivery, opt_out)
+	SELECT agent, k.* FROM xsell.agent, (VALUES ('click', 0.1, true, NULL, NULL), ('bounce', 0, false, 'undelivered', NULL), ('complaint', 0, false, NULL, NULL), ('unsubscribe', 0, false, NULL, 'channel'), ('leave', 0, false, NULL, 'all')) k;
 INSERT INTO xsell.cap (agent, cap, product, channel, attributes, max_offers, per, engaged, relaxed_offers)
 	SELECT agent, c.* FROM xsell.agent, (VALUES ('loans', 'loan', NULL, NULL::jsonb, 1, interval '14 days', NULL, NULL::int), ('saving', NULL, NULL, '{"group": "save"}', 2, '10 days', NULL, NULL),
 		('mails', NULL, 'email', NULL, 1, '7 days', 'reset', NULL), ('posts', NULL, 'post', NULL, 2, '21 days', 'reset', NULL), ('all', NULL, NULL, NULL, 3, '7 days', 'relax', 5)) c;

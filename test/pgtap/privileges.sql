@@ -30,7 +30,7 @@ SELECT results_eq($$SELECT oid::regprocedure::text COLLATE "C", prorettype::regt
 	FROM pg_proc WHERE pronamespace IN ('x'::regnamespace, 'xsell'::regnamespace) AND prosecdef$$,
 	$$VALUES ('xsell.note_change()' COLLATE "C", 'trigger' COLLATE "C", 'xsell_test_owner' COLLATE "C", false)$$, 'no function runs with its owner''s rights, but the trigger that keeps history');
 SELECT is_empty($$SELECT oid::regprocedure FROM pg_proc p WHERE pronamespace = 'x'::regnamespace AND has_function_privilege('xsell_test_other', oid, 'EXECUTE')
-	AND proname ~ '^xsell_(create_|(choose|record|decide|rank|replay|explain|reward|learn|rebuild_evidence|rebuild_segments|models|model_coefficients|segment_rates|refit|promote|rollback|compare|policy_distance)$)'$$, 'what reads or writes the journal is not for everyone');
+	AND proname ~ '^xsell_(create_|drop_|(choose|heartbeat|record|decide|rank|replay|explain|reward|learn|worker|worker_start|worker_stop|rebuild_evidence|rebuild_segments|models|model_coefficients|segment_rates|refit|promote|rollback|import_history|remove_import|forget|compare|policy_distance)$)'$$, 'what reads or writes the journal is not for everyone');
 SELECT isnt_empty($$SELECT FROM pg_proc p WHERE pronamespace = 'x'::regnamespace AND has_function_privilege('xsell_test_other', oid, 'EXECUTE') AND proname = 'xsell_beta_agg'$$, 'what computes is');
 
 CREATE TABLE public.customer (id bigint PRIMARY KEY, age int, secret text);
@@ -48,12 +48,12 @@ GRANT USAGE ON SCHEMA x TO PUBLIC;
 GRANT SELECT ON customer TO xsell_test_decider, xsell_test_other;
 SET SESSION AUTHORIZATION xsell_test_other;
 SELECT throws_ok(format('SELECT %s FROM customer c', call), '42501', 'permission denied for function ' || substring(call FROM '^\w+'), call) FROM unnest(ARRAY[
-	'xsell_decide(c)', 'xsell_choose(c)', 'xsell_rank(c)', 'xsell_record((SELECT NULL::xsell_decision))', 'xsell_replay(1)', 'xsell_explain(1)', 'xsell_reward(1, ''conversion'')', 'xsell_learn()',
+	'xsell_decide(c)', 'xsell_choose(c)', 'xsell_rank(c)', 'xsell_record((SELECT NULL::xsell_decision))', 'xsell_replay(1)', 'xsell_explain(1)', 'xsell_reward(1, ''conversion'')', 'xsell_learn()', 'xsell_worker_start()', 'xsell_worker_stop()', 'xsell_worker()',
 	'xsell_rebuild_evidence(''retail'')', 'xsell_rebuild_segments(''retail'')', 'xsell_models(''retail'')', 'xsell_model_coefficients(''retail'')', 'xsell_segment_rates(''retail'')', 'xsell_refit(''retail'')', 'xsell_promote(''retail'', 0)', 'xsell_rollback(''retail'')',
-	'xsell_compare(''retail'', 0)', 'xsell_policy_distance(''retail'', 0)', 'xsell_create_journal(''bigint'')', 'xsell_create_partition(now(), now())']) call;
-SELECT throws_ok('SELECT * FROM xsell.' || t, '42501', NULL, 'xsell.' || t) FROM unnest('{product,agent,channel,offer,feature,rule,cap,outcome_kind,policy,
-	decision,decision_default,outcome,experience,evidence,segment_evidence,learner,late,contact,request,
-	refit,refit_mean,refit_evidence,promotion,model,coefficient,decision_rule,forecast,season,change,alert}'::text[]) t;
+	'xsell_compare(''retail'', 0)', 'xsell_policy_distance(''retail'', 0)', 'xsell_create_journal(''bigint'')', 'xsell_drop_journal()', 'xsell_heartbeat(''retail'', ''crm'')', 'xsell_create_partition(now(), now())']) call;
+SELECT throws_ok('SELECT * FROM xsell.' || t, '42501', NULL, 'xsell.' || t) FROM unnest('{product,agent,channel,offer,feature,rule,cap,outcome_kind,feed,policy,
+	decision,decision_default,outcome,experience,evidence,segment_evidence,learner,late,held,heartbeat,contact,request,
+	refit,refit_mean,refit_evidence,promotion,correction,learning,model,coefficient,decision_rule,forecast,season,change,alert}'::text[]) t;
 SELECT throws_ok('CREATE TABLE xsell.mine ()', '42501', NULL, 'the schema is closed');
 -- a trigger of the extension on a table of one's own publishes nothing of one's own
 CREATE TEMP TABLE mine (agent text);
@@ -110,7 +110,7 @@ SELECT lives_ok($$SELECT xsell_rollback('retail', 'undone')$$, 'and rolls back')
 SELECT throws_ok(c, '42501', NULL, c) FROM unnest('{TABLE xsell.refit,TABLE xsell.promotion,DELETE FROM xsell.refit_evidence,TABLE xsell.model,TABLE xsell.alert,SELECT xsell_models(''retail''),"SELECT xsell_compare(''retail'', 1)"}'::text[]) c;
 SET SESSION AUTHORIZATION xsell_test_owner;
 SELECT results_eq('SELECT refitted_by FROM xsell.refit UNION ALL SELECT promoted_by FROM xsell.promotion', $$SELECT 'xsell_test_decider' COLLATE "default" FROM generate_series(1, 3)$$, 'under its own name');
-GRANT SELECT ON xsell.agent, xsell.offer, xsell.channel, xsell.policy, xsell.learner, xsell.evidence, xsell.segment_evidence, xsell.promotion, xsell.model, xsell.coefficient, xsell.decision_rule, xsell.forecast, xsell.season, xsell.change, xsell.alert TO xsell_test_decider;
+GRANT SELECT ON xsell.agent, xsell.offer, xsell.channel, xsell.policy, xsell.learner, xsell.evidence, xsell.feed, xsell.heartbeat, xsell.held, xsell.segment_evidence, xsell.promotion, xsell.model, xsell.coefficient, xsell.decision_rule, xsell.forecast, xsell.season, xsell.change, xsell.alert TO xsell_test_decider;
 SET SESSION AUTHORIZATION xsell_test_decider;
 SELECT throws_ok('TABLE xsell.' || v, '42501', 'permission denied for function ' || f, v || ' shows what its reader may compute') FROM (VALUES ('model', 'xsell_models'), ('coefficient', 'xsell_model_coefficients'), ('decision_rule', 'xsell_segment_rates')) v (v, f);
 SET SESSION AUTHORIZATION xsell_test_owner;

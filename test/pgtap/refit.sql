@@ -131,7 +131,7 @@ SELECT is((SELECT xsell_merge_agg(r.after) FROM xsell.refit_evidence r WHERE r.r
 	- (SELECT xsell_merge_agg(r.before) FROM xsell.refit_evidence r WHERE r.refit = 1 AND r.product = p), refitted(p), 'live evidence - before + after is that: ' || p) FROM unnest('{card,fund,loan}'::text[]) p;
 SELECT cmp_ok(distance(m.mean, m.sd, h.mean, h.sd), '<', 1e-9::float8, product || ' is made of it') FROM model() m, by_evidence(m.product, refitted(m.product)) h;
 SELECT is(replays(), 'all', 'decisions of after replay');
-SELECT is_empty($$SELECT product FROM (SELECT * FROM xsell.evidence WHERE agent = 'bank') e FULL JOIN xsell_rebuild_evidence('bank') r USING (product, encoding, bucket) WHERE (e.glm = r.glm) IS NOT TRUE$$, 'evidence stays what was logged');
+SELECT is_empty($$SELECT product FROM (SELECT * FROM xsell.evidence WHERE agent = 'bank') e FULL JOIN xsell_rebuild_evidence('bank') r USING (product, encoding, bucket, source) WHERE (e.glm = r.glm) IS NOT TRUE$$, 'evidence stays what was logged');
 
 -- ------------------------------------------------------- and back --
 
@@ -209,7 +209,7 @@ SELECT xsell_refit('bank') AS serial \gset
 SET max_parallel_workers_per_gather = 2; SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET min_parallel_index_scan_size = 0; SET parallel_leader_participation = off;
 SELECT xsell_refit('bank') AS parallel \gset
 RESET max_parallel_workers_per_gather; RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size; RESET min_parallel_index_scan_size; RESET parallel_leader_participation;
-SELECT is(count(*) FILTER (WHERE s.after = p.after AND s.before = p.before), count(*), 'workers sum the same, bit for bit') FROM (SELECT * FROM xsell.refit_evidence WHERE refit = :serial) s FULL JOIN (SELECT * FROM xsell.refit_evidence WHERE refit = :parallel) p USING (product, encoding, bucket);
+SELECT is(count(*) FILTER (WHERE s.after = p.after AND s.before = p.before), count(*), 'workers sum the same, bit for bit') FROM (SELECT * FROM xsell.refit_evidence WHERE refit = :serial) s FULL JOIN (SELECT * FROM xsell.refit_evidence WHERE refit = :parallel) p USING (product, encoding, bucket, source);
 SELECT is(m.mean, n.mean, 'at the same coefficients') FROM xsell.refit_mean m JOIN xsell.refit_mean n USING (product) WHERE m.refit = :serial AND n.refit = :parallel;
 
 -- ------------------------------------------------------- products that come and go --

@@ -109,7 +109,7 @@ for my $when ('as the crash left it', 'after xsell_learn')
 		SELECT count(*) - count(DISTINCT decision_id) FROM xsell.experience WHERE previous IS NULL}), 0, "$when: nothing was folded twice");
 	is($node->safe_psql('postgres', q{
 		SELECT count(*) FROM xsell.evidence e
-		  FULL JOIN xsell_rebuild_evidence('retail') r USING (product, encoding, bucket)
+		  FULL JOIN xsell_rebuild_evidence('retail') r USING (product, encoding, bucket, source)
 		 WHERE (e.beta = r.beta AND e.glm = r.glm AND e.score = r.score AND e.harm = r.harm) IS NOT TRUE}), 0, "$when: evidence equals its rebuild");
 	$node->safe_psql('postgres', 'SELECT xsell_learn()');
 }

@@ -58,7 +58,6 @@ functions(void)
 		double		x = 40.0 * (uniform() - 0.5);
 		double		p = uniform();
 		double		a = xs_exp(x * 0.3);
-		double		hazard;
 
 		note(xs_exp(30.0 * x));
 		note(xs_log(a));
@@ -66,13 +65,10 @@ functions(void)
 		note(xs_expit(x));
 		note(xs_logit(p));
 		note(xs_norm_cdf(x));
-		note(xs_log_norm_cdf(x));
 		note(xs_norm_quantile(p));
 		note(xs_lgamma(a));
 		note(xs_digamma(a));
 		note(xs_trigamma(a));
-		note(xs_log_norm_cdf_sum(&x, 1, &hazard));
-		note(hazard);
 		note(xs_beta_cdf(a, 3.0 * p + 0.1, p));
 		note(xs_beta_quantile(a + 0.01, 2.0, p));
 	}

@@ -20,7 +20,6 @@ static Function functions[] = {
 	{.name = "expit",.f = xs_expit,.tolerance = 4e-16},
 	{.name = "logit",.f = xs_logit,.tolerance = 4e-16},
 	{.name = "norm_cdf",.f = xs_norm_cdf,.tolerance = 1e-14},
-	{.name = "log_norm_cdf",.f = xs_log_norm_cdf,.tolerance = 1e-14},
 	{.name = "norm_quantile",.f = xs_norm_quantile,.tolerance = 1e-14},
 	{.name = "lgamma",.f = xs_lgamma,.tolerance = 1e-13,.near_zero = 1},
 	{.name = "digamma",.f = xs_digamma,.tolerance = 1e-13,.near_zero = 1},
@@ -86,7 +85,6 @@ test_edges(void)
 		  isnan(xs_logit(-0.1)) && isnan(xs_logit(1.1)), "logit");
 	CHECK(xs_norm_cdf(-INFINITY) == 0.0 && xs_norm_cdf(INFINITY) == 1.0 && xs_norm_cdf(0.0) == 0.5,
 		  "norm_cdf");
-	CHECK(xs_log_norm_cdf(-INFINITY) == -INFINITY && xs_log_norm_cdf(INFINITY) == 0.0, "log_norm_cdf");
 	CHECK(xs_norm_quantile(0.0) == -INFINITY && xs_norm_quantile(1.0) == INFINITY &&
 		  xs_norm_quantile(0.5) == 0.0 && isnan(xs_norm_quantile(1.5)), "norm_quantile");
 	CHECK(xs_lgamma(0.0) == INFINITY && xs_lgamma(INFINITY) == INFINITY && isnan(xs_lgamma(-0.5)) &&
@@ -108,27 +106,6 @@ test_edges(void)
 	CHECK(finite, "the beta functions end, in [0,1] or NaN, whatever goes in");
 	CHECK(isnan(xs_beta_cdf(0.0, 1.0, 0.5)) && isnan(xs_beta_quantile(1.0, -1.0, 0.5)) &&
 		  xs_beta_cdf(2.0, 3.0, 0.0) == 0.0 && xs_beta_cdf(2.0, 3.0, 1.0) == 1.0, "beta");
-}
-
-/* xs_log_norm_cdf is the reference: it has been checked against mpmath above. */
-static void
-test_fast_log_norm_cdf(void)
-{
-	Worst		value = {0};
-	Worst		slope = {0};
-	double		x;
-
-	for (x = -12.0; x < 9.0; x += 0.00137)
-	{
-		double		hazard;
-		double		v = xs_log_norm_cdf_sum(&x, 1, &hazard);
-
-		worst(&value, fabs(v - xs_log_norm_cdf(x)), "log Phi(%g)", x);
-		worst(&slope, fabs(hazard - exp(-0.5 * x * x - xs_log_norm_cdf(x)) / sqrt(2.0 * M_PI)),
-			  "hazard(%g)", x);
-	}
-	CHECK_WORST(value, 1e-11, "the table's log Phi");
-	CHECK_WORST(slope, 1e-10, "the table's hazard");
 }
 
 /*
@@ -204,7 +181,6 @@ main(int argc, char **argv)
 	begin(argc, argv);
 	test_table_values();
 	test_edges();
-	test_fast_log_norm_cdf();
 	test_beta();
 	test_beta_tails();
 	return done();

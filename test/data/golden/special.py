@@ -15,10 +15,6 @@ def quantile(p):
     return x
 
 
-def log_cdf(x):
-    return log1p(-ncdf(-x)) if x > 0 else log(ncdf(x))
-
-
 functions = {
     "exp": (exp, [u(-708, 709) for _ in range(25)] + [u(-1, 1) for _ in range(15)]),
     "log": (log, [10 ** u(-307, 307) for _ in range(25)] + [u(.5, 2) for _ in range(15)] + [5e-324, 1e-310]),
@@ -26,7 +22,6 @@ functions = {
     "expit": (lambda x: 1 / (1 + exp(-x)), [u(-700, 50) for _ in range(15)] + [u(-6, 6) for _ in range(25)]),
     "logit": (lambda p: log(p / (1 - p)), [10 ** u(-300, 0) for _ in range(15)] + [u(0, 1) for _ in range(25)] + [.5 + 1e-9]),
     "norm_cdf": (ncdf, [u(-37.5, 8) for _ in range(50)] + [-37.5, 0.0, -.67448975, .67448975]),
-    "log_norm_cdf": (log_cdf, [u(-38, 10) for _ in range(50)] + [-38.0, -1e5, 37.0]),
     "norm_quantile": (quantile, [10 ** u(-300, -1) for _ in range(30)] + [u(0, 1) for _ in range(30)]),
     "lgamma": (loggamma, [10 ** u(-4, 7) for _ in range(30)] + [u(.8, 2.3) for _ in range(15)]),
     "digamma": (lambda x: psi(0, x), [10 ** u(-4, 7) for _ in range(30)] + [u(1.3, 1.6) for _ in range(10)]),
