@@ -88,15 +88,6 @@ static const char reduce_segments_text[] =
 "   AND e.segment OPERATOR(pg_catalog.=) s.segment AND e.source OPERATOR(pg_catalog.=) s.source"
 "   AND e.bucket OPERATOR(pg_catalog.=) " XS_BUCKET("s.week");
 
-/* Rows that nobody else is in would not be there. */
-static const char drop_empty_text[] =
-"DELETE FROM xsell.evidence e WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.model_version OPERATOR(pg_catalog.=) $2"
-"   AND %1$s.xsell_observations(e.beta) OPERATOR(pg_catalog.=) 0";
-
-static const char drop_empty_segments_text[] =
-"DELETE FROM xsell.segment_evidence e WHERE e.agent OPERATOR(pg_catalog.=) $1 AND e.model_version OPERATOR(pg_catalog.=) $2"
-"   AND %1$s.xsell_observations(e.beta) OPERATOR(pg_catalog.=) 0";
-
 /* ---- refits ---- */
 
 /* What counted of the decisions when each refit was made; weeks that it did not linearise have no rows. */
@@ -161,7 +152,6 @@ typedef struct Reduction
 #define REDUCTION(table, text_, nargs_, ...) \
 	{.text = text_, .statement = {.relation = table, .nargs = nargs_, .argtypes = {__VA_ARGS__}}}
 
-/* Those of evidence are kept apart from those that follow them. */
 static Reduction reductions[] = {
 	REDUCTION("refit_evidence", reduce_before_text, 3, TEXTOID, INT8ARRAYOID, INT4ARRAYOID),
 	REDUCTION("refit_evidence", reduce_after_text, 3, TEXTOID, INT8ARRAYOID, INT4ARRAYOID),
@@ -169,11 +159,7 @@ static Reduction reductions[] = {
 	REDUCTION("segment_evidence", reduce_segments_text, 4, TEXTOID, INT8ARRAYOID, INT4ARRAYOID, INT8OID)
 };
 
-static Reduction cleanings[] = {
-	REDUCTION("refit_evidence", empty_refits_text, 1, TEXTOID),
-	REDUCTION("evidence", drop_empty_text, 2, TEXTOID, INT8OID),
-	REDUCTION("segment_evidence", drop_empty_segments_text, 2, TEXTOID, INT8OID)
-};
+static Reduction empty_refits = REDUCTION("refit_evidence", empty_refits_text, 1, TEXTOID);
 
 /* ---- rows ---- */
 
@@ -241,8 +227,7 @@ make_texts(void)
 	caller = MemoryContextSwitchTo(TopMemoryContext);
 	for (int i = 0; i < lengthof(reductions); i++)
 		reductions[i].statement.sql = psprintf(reductions[i].text, schema);
-	for (int i = 0; i < lengthof(cleanings); i++)
-		cleanings[i].statement.sql = psprintf(cleanings[i].text, schema);
+	empty_refits.statement.sql = psprintf(empty_refits.text, schema);
 	made_for = pstrdup(schema);
 	MemoryContextSwitchTo(caller);
 }
@@ -281,13 +266,12 @@ static void
 reduce_evidence(const Forgetting *f)
 {
 	Datum		values[] = {f->agent, f->decisions, f->learning->identity, Int64GetDatum(f->model_version)};
-	Datum		emptied[] = {f->agent, Int64GetDatum(f->model_version)};
 
 	make_texts();
 	for (int i = 0; i < lengthof(reductions); i++)
 		xs_execute(&reductions[i].statement, values, NULL, XS_WRITE, 0);
-	for (int i = 0; i < lengthof(cleanings); i++)
-		xs_execute(&cleanings[i].statement, emptied, NULL, XS_WRITE, 0);
+	xs_execute(&empty_refits.statement, &f->agent, NULL, XS_WRITE, 0);
+	xs_clear_evidence(f->learning->agent, f->model_version);
 }
 
 static void

@@ -379,7 +379,7 @@ write_offer(XsDecision *d, const Offer *offer, const XsPolicy *policy)
 	note_week(policy->agent, offer->import, week_of(d->decision_id));	/* the place may be of the next */
 	d->cohort = d->mode = IMPORTED;
 	d->reason = offer->import;
-	d->probability = offer->has_probability ? offer->probability : NAN;
+	d->probability = offer->probability;
 	d->weight = weight_of(offer, policy);
 	xs_write_decision(d);
 	if (offer->reward > 0)

@@ -70,7 +70,6 @@
 #include "learn.h"
 #include "settings.h"
 
-#define ONLINE_STEP 256			/* offers that one xsell_reward folds at most */
 #define ONLINE_ROWS 20000		/* rows of the log that it passes to find them */
 #define BULK_STEP 10000			/* of one statement of xsell_learn: what work_mem holds */
 #define PROGRESS_STEP 1000000
@@ -392,7 +391,7 @@ xs_learn_online(const XsLearning *learning, int64 decision_id)
 		return learned;
 	horizon = find_horizon(&learner);
 	if (is_due(learning, &learner, horizon))
-		(void) step(learning, &learner, horizon, ONLINE_STEP, ONLINE_ROWS, decision_id, &learned);
+		(void) step(learning, &learner, horizon, XS_ONLINE_STEP, ONLINE_ROWS, decision_id, &learned);
 	save(learning->agent, &learner);
 	learned.model_version = learner.model_version;
 	return learned;
@@ -464,9 +463,8 @@ xs_check_learns_here(const char *function)
 				 errhint("It must stay declared PARALLEL UNSAFE.")));
 }
 
-/* Ids of the present millisecond are not below its floor: let it pass. */
-static void
-await_next_millisecond(void)
+void
+xs_await_next_millisecond(void)
 {
 	TimestampTz start = GetCurrentTimestamp();
 
@@ -516,7 +514,7 @@ xsell_learn(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_decisions must be at least 1")));
 	xs_journal_key_type();		/* an error if there is no journal */
-	await_next_millisecond();
+	xs_await_next_millisecond();
 	xs_materialize(fcinfo);
 
 	SPI_connect();

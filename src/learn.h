@@ -99,7 +99,10 @@ extern void xs_find_silence(const XsLearning *learning, TimestampTz now, XsSilen
 extern XsSpan xs_span(const char *agent, int64 folded_to, int64 outcomes_to, int64 horizon,
 					  int64 n, int64 rows);
 
-/* Whether n decisions and outcomes, or more, are to be learned up to the horizon. */
+/*
+ * Whether n decisions and outcomes, or more, are to be learned up to the horizon;
+ * also if so much of the log is ahead that the walk should go on, whoever's it is.
+ */
 extern bool xs_is_waiting(const char *agent, int64 folded_to, int64 outcomes_to, int64 horizon, int64 n);
 
 /*
@@ -121,6 +124,9 @@ extern bool xs_release(const char *agent, const XsSilence *silence, int64 n, Dat
  */
 extern int64 xs_correct(const XsLearning *learning, int64 outcomes_to, int64 upto,
 						Datum decisions, int64 version);
+
+/* Removes evidence of this version that no decision is left in. */
+extern void xs_clear_evidence(const char *agent, int64 version);
 
 /* Removes up to n late decisions with id <= folded_to; false: there were none. */
 extern bool xs_take_late(const char *agent, int64 folded_to, int64 n, Datum *decisions);
@@ -153,6 +159,11 @@ typedef struct XsLearned
  * once if it was folded before.
  */
 extern XsLearned xs_learn_online(const XsLearning *learning, int64 decision_id);
+
+#define XS_ONLINE_STEP 256		/* offers, and outcomes, that such a step takes at most */
+
+/* Ids of the present millisecond are not below its floor, so not settled: lets it pass. */
+extern void xs_await_next_millisecond(void);
 
 /*
  * learner.c: the learner's row, waited for and held until the transaction ends.

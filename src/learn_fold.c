@@ -57,18 +57,26 @@ static XsStatement span = {
 	.argtypes = {TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID}
 };
 
-/* Decisions and outcomes that are to be learned: the bound $5 of either, among 20000 rows of the log. */
+/*
+ * Decisions, late ones and outcomes that are to be learned, up to $5 of each; and the
+ * rows of the log ahead, whoever's they are, up to $6.
+ */
 static XsStatement waiting = {
 	.relation = "learner",
-	.sql = "SELECT (SELECT pg_catalog.count(*) FROM (SELECT FROM"
-	"   (SELECT d.agent, d.product FROM xsell.decision d WHERE " WALK " ORDER BY d.decision_id LIMIT 20000) w"
-	"   WHERE w.agent OPERATOR(pg_catalog.=) $1 AND w.product IS NOT NULL LIMIT $5) x)"
+	.sql = "SELECT w.own"
+	" OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM (SELECT FROM xsell.late l"
+	"   WHERE l.agent OPERATOR(pg_catalog.=) $1 AND l.decision_id OPERATOR(pg_catalog.<=) $2 LIMIT $5) x)"
 	" OPERATOR(pg_catalog.+) (SELECT pg_catalog.count(*) FROM (SELECT FROM xsell.outcome o"
 	"   WHERE o.agent OPERATOR(pg_catalog.=) $1"
-	"     AND o.outcome_id OPERATOR(pg_catalog.>) $4 AND o.outcome_id OPERATOR(pg_catalog.<) $3 LIMIT $5) x)",
-	.nargs = 5,
-	.argtypes = {TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID}
+	"     AND o.outcome_id OPERATOR(pg_catalog.>) $4 AND o.outcome_id OPERATOR(pg_catalog.<) $3 LIMIT $5) x), w.rows"
+	"  FROM (SELECT pg_catalog.count(*) FILTER (WHERE d.agent OPERATOR(pg_catalog.=) $1 AND d.product IS NOT NULL) AS own,"
+	"               pg_catalog.count(*) AS rows"
+	"          FROM (SELECT d.agent, d.product FROM xsell.decision d WHERE " WALK
+	"                 ORDER BY d.decision_id LIMIT $6) d) w",
+	.nargs = 6,
+	.argtypes = {TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT8OID}
 };
+#define MOST_AHEAD 20000		/* rows of the log: then the walk goes on, however few are the agent's */
 
 static XsStatement take_late = {
 	.relation = "late",
@@ -317,15 +325,29 @@ static XsStatement hold_late = {
 	.argtypes = {TEXTOID, INT8ARRAYOID, TEXTARRAYOID, INT8ARRAYOID}
 };
 
-/* $2 at most, $3 and $4 as above: those that no silent feed covers any more. */
+/*
+ * $2 at most of a channel, $3 and $4 as above: those that no silent feed covers any
+ * more.  Channels are found one after the other in the index, and of each only what
+ * is released is read, so that a long silence costs the steps taken meanwhile nothing.
+ */
 static XsStatement release = {
 	.relation = "held",
-	.sql = "WITH released AS ("
-	" DELETE FROM xsell.held h WHERE h.agent OPERATOR(pg_catalog.=) $1"
-	"   AND h.decision_id OPERATOR(pg_catalog.=) ANY (ARRAY("
-	"   SELECT d.decision_id FROM xsell.held d"
-	"    WHERE d.agent OPERATOR(pg_catalog.=) $1 AND NOT " SILENT("$3", "$4")
-	"    ORDER BY d.decision_id LIMIT $2))"
+	.sql = "WITH RECURSIVE c (channel) AS ("
+	"   SELECT pg_catalog.min(h.channel) FROM xsell.held h WHERE h.agent OPERATOR(pg_catalog.=) $1"
+	"   UNION ALL SELECT (SELECT pg_catalog.min(h.channel) FROM xsell.held h"
+	"      WHERE h.agent OPERATOR(pg_catalog.=) $1 AND h.channel OPERATOR(pg_catalog.>) c.channel)"
+	"     FROM c WHERE c.channel IS NOT NULL),"
+	" heard AS MATERIALIZED (SELECT c.channel, COALESCE((SELECT pg_catalog.min(s.since)"
+	"      FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4)) s (channel, since)"
+	"     WHERE s.channel IS NULL OR s.channel OPERATOR(pg_catalog.=) c.channel), 9223372036854775807) AS upto"
+	"   FROM c WHERE c.channel IS NOT NULL),"
+	" released AS ("
+	" DELETE FROM xsell.held h USING (SELECT heard.channel, d.decision_id FROM heard"
+	"   CROSS JOIN LATERAL (SELECT d.decision_id FROM xsell.held d"
+	"      WHERE d.agent OPERATOR(pg_catalog.=) $1 AND d.channel OPERATOR(pg_catalog.=) heard.channel"
+	"        AND d.decision_id OPERATOR(pg_catalog.<=) heard.upto ORDER BY d.decision_id LIMIT $2) d) r"
+	"  WHERE h.agent OPERATOR(pg_catalog.=) $1 AND h.channel OPERATOR(pg_catalog.=) r.channel"
+	"    AND h.decision_id OPERATOR(pg_catalog.=) r.decision_id"
 	" RETURNING h.decision_id)"
 	" SELECT pg_catalog.array_agg(decision_id) FROM released",
 	.nargs = 4,
@@ -505,6 +527,16 @@ xs_fold_late(const XsLearning *learning, const XsSilence *silence, Datum decisio
 	return count_of(&fold_late_heard, values, NULL);
 }
 
+void
+xs_clear_evidence(const char *agent, int64 version)
+{
+	Datum		values[] = {CStringGetTextDatum(agent), Int64GetDatum(version)};
+
+	make_texts();
+	xs_execute(&clear_evidence, values, NULL, XS_WRITE, 0);
+	xs_execute(&clear_segments, values, NULL, XS_WRITE, 0);
+}
+
 int64
 xs_correct(const XsLearning *learning, int64 outcomes_to, int64 upto, Datum decisions, int64 version)
 {
@@ -512,17 +544,13 @@ xs_correct(const XsLearning *learning, int64 outcomes_to, int64 upto, Datum deci
 		CStringGetTextDatum(learning->agent), learning->identity, Int64GetDatum(version),
 		Int64GetDatum(outcomes_to), Int64GetDatum(upto), decisions
 	};
-	Datum		agent_version[] = {values[0], values[2]};
 	int64		count;
 	bool		isnull;
 
 	make_texts();
 	count = count_of(&correct, values, NULL);
 	if (DatumGetBool(column(2, &isnull)) && !isnull)
-	{
-		xs_execute(&clear_evidence, agent_version, NULL, XS_WRITE, 0);
-		xs_execute(&clear_segments, agent_version, NULL, XS_WRITE, 0);
-	}
+		xs_clear_evidence(learning->agent, version);
 	return count;
 }
 
@@ -564,12 +592,12 @@ xs_is_waiting(const char *agent, int64 folded_to, int64 outcomes_to, int64 horiz
 {
 	Datum		values[] = {
 		CStringGetTextDatum(agent), Int64GetDatum(folded_to), Int64GetDatum(horizon),
-		Int64GetDatum(outcomes_to), Int64GetDatum(n)
+		Int64GetDatum(outcomes_to), Int64GetDatum(n), Int64GetDatum(MOST_AHEAD)
 	};
 	bool		isnull;
 
 	xs_execute(&waiting, values, NULL, XS_READ_NEWEST, 1);
-	return DatumGetInt64(column(1, &isnull)) >= n;
+	return DatumGetInt64(column(1, &isnull)) >= n || DatumGetInt64(column(2, &isnull)) >= MOST_AHEAD;
 }
 
 /* ---- silent feeds ---- */

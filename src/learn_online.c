@@ -20,14 +20,11 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-#include "utils/timestamp.h"
 
 #include "learn.h"
-#include "settings.h"
 
 #define AT_ONCE 32				/* outcomes of a transaction, by agent */
-#define STEP 256				/* outcomes that xs_learn_online takes at a time */
-#define TOGETHER (STEP - 16)	/* outcomes that wait for a step: it takes them all, and the last one's leavings */
+#define TOGETHER (XS_ONLINE_STEP - 16)	/* outcomes that wait for a step: it takes them all, and the last one's leavings */
 
 /* What this transaction has reported of an agent. */
 typedef struct Reported
@@ -40,16 +37,6 @@ typedef struct Reported
 static Reported *reported = NULL;	/* in TopTransactionContext */
 static int	nreported = 0;
 
-/* Ids of the present millisecond are not settled yet: let it pass. */
-static void
-await_next_millisecond(void)
-{
-	TimestampTz start = GetCurrentTimestamp();
-
-	while (!xs_clock_is_simulated() && GetCurrentTimestamp() / 1000 == start / 1000)
-		pg_usleep(1000 - start % 1000);
-}
-
 /*
  * A step, and others as long as there seems to be more to learn, but no more than
  * outcomes have waited: one by one these would have taken as many, and have learned
@@ -61,7 +48,7 @@ catch_up(const XsLearning *learning, int64 decision_id, int64 waiting)
 	XsLearned	learned = xs_learn_online(learning, decision_id);
 	bool		aside = learned.aside;
 
-	while (!learned.aside && (learned.decisions > 0 || learned.corrections >= STEP) && waiting-- > 0)
+	while (!learned.aside && (learned.decisions > 0 || learned.corrections >= XS_ONLINE_STEP) && waiting-- > 0)
 	{
 		CHECK_FOR_INTERRUPTS();
 		learned = xs_learn_online(learning, 0);
@@ -99,7 +86,7 @@ before_commit(void)
 		any |= reported[i].outcomes > AT_ONCE;
 	if (!any || !can_learn())
 		return;
-	await_next_millisecond();
+	xs_await_next_millisecond();
 	PushActiveSnapshot(GetTransactionSnapshot());	/* the last statement's is gone */
 	SPI_connect();
 	for (int i = 0; i < nreported; i++)

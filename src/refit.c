@@ -415,7 +415,8 @@ prepare(const Refit *refit, const Lessons *lessons)
 	DateADT		newest = 0;
 
 	for (int i = 0; i < refit->nbases; i++)
-		newest = Max(newest, refit->bases[i].bucket);
+		if (xs_policy_learns_from(refit->policy, refit->bases[i].source))
+			newest = Max(newest, refit->bases[i].bucket);
 	xs_model_begin(model, newest);
 	for (int i = 0; i < refit->nbases; i++)
 	{

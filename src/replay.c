@@ -90,12 +90,20 @@ load_policy(Replay *replay, const XsDecision *d)
 	replay->policy = policy;
 }
 
+/* The latest bucket of the evidence that a policy learns from. */
+typedef struct Newest
+{
+	const XsPolicy *policy;
+	DateADT		bucket;
+} Newest;
+
 static void
 note_newest(void *arg, const XsEvidenceRow *row)
 {
-	DateADT    *newest = arg;
+	Newest	   *newest = arg;
 
-	*newest = Max(*newest, row->bucket);
+	if (xs_policy_learns_from(newest->policy, row->source))
+		newest->bucket = Max(newest->bucket, row->bucket);
 }
 
 static void
@@ -115,7 +123,7 @@ static void
 load_model(Replay *replay, const XsDecision *d)
 {
 	const XsPolicy *policy = replay->policy;
-	DateADT		newest = 0;
+	Newest		newest = {.policy = policy};
 
 	if (replay->model != NULL && replay->model_version == d->model_version)
 		return;
@@ -125,7 +133,7 @@ load_model(Replay *replay, const XsDecision *d)
 		replay->model = xs_model_create(policy, policy->context);
 
 	SPI_connect();
-	xs_model_begin(replay->model, newest);
+	xs_model_begin(replay->model, newest.bucket);
 	xs_history_each(replay->history, add_row, replay->model);
 	xs_history_each_segment(replay->history, add_segment, replay->model);
 	xs_model_add_refit(replay->model, xs_refit_at(d->agent, d->model_version));

@@ -397,7 +397,7 @@ xsell_reward(PG_FUNCTION_ARGS)
 }
 
 /*
- * xsell_reward_customer(customer_key anyelement, product text, outcome text, value float8,
+ * xsell_reward_customer(customer_key "any", product text, outcome text, value float8,
  *				occurred_at timestamptz, event_id text, agent text, dangling boolean)
  */
 Datum

@@ -365,7 +365,7 @@ CREATE TABLE xsell.held (
 	agent			text NOT NULL,
 	decision_id		bigint NOT NULL,
 	channel			text NOT NULL,
-	PRIMARY KEY (agent, decision_id)
+	PRIMARY KEY (agent, channel, decision_id)
 )
 $ddl$;
 	COMMENT ON TABLE xsell.held IS 'Decisions of channels whose outcome feed is silent: learned once it is heard again';

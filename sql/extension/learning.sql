@@ -9,7 +9,7 @@ CREATE FUNCTION @extschema@.xsell_reward(
 COMMENT ON FUNCTION @extschema@.xsell_reward IS 'Records an outcome of a decision, and learns from it if the agent learns online; "recorded", "duplicate" for one that was recorded before, or "dangling" for one that cannot be, if the last argument asks for that in place of an error';
 
 CREATE FUNCTION @extschema@.xsell_reward_customer(
-	customer_key anyelement, product text, outcome text, value float8 DEFAULT NULL, occurred_at timestamptz DEFAULT NULL,
+	customer_key "any", product text, outcome text, value float8 DEFAULT NULL, occurred_at timestamptz DEFAULT NULL,
 	event_id text DEFAULT NULL, agent text DEFAULT NULL, dangling boolean DEFAULT false) RETURNS text
 	LANGUAGE C VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME', 'xsell_reward_customer';
 COMMENT ON FUNCTION @extschema@.xsell_reward_customer IS 'xsell_reward for the last offer of a product to a customer whose observation window had not ended';

@@ -46,12 +46,14 @@ extern MemoryContext xs_model_context(const XsModel *model);
 
 /*
  * Evidence: between begin and end, which prepares the offers that rows were
- * added for, and (all) the others too.  newest: the latest bucket of all the
- * agent's evidence, from which age is counted.  sign -1 takes a row away.  Of
+ * added for, those of products that were touched, which may have no row left, and
+ * (all) the others too.  newest: the latest bucket of the evidence that may teach,
+ * from which age is counted.  sign -1 takes a row away.  Of
  * products no longer offered, of layouts of another link, and of sources that do
  * not teach, nothing is taken.
  */
 extern void xs_model_begin(XsModel *model, DateADT newest);
+extern void xs_model_touch(XsModel *model, const char *product);
 extern void xs_model_add(XsModel *model, const XsEvidenceRow *row, int sign);
 extern void xs_model_add_segment(XsModel *model, const XsSegmentRow *row);
 extern void xs_model_end(XsModel *model, bool all);

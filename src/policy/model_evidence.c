@@ -189,6 +189,15 @@ add_glm(XsModel *model, int offer, const XsEvidenceRow *row, double gamma, int s
 }
 
 void
+xs_model_touch(XsModel *model, const char *product)
+{
+	int			offer = xs_policy_offer(model->policy, product);
+
+	if (offer >= 0)
+		model->sums[offer].touched = true;
+}
+
+void
 xs_model_add(XsModel *model, const XsEvidenceRow *row, int sign)
 {
 	int			offer = xs_policy_offer(model->policy, row->product);

@@ -16,6 +16,7 @@
 #include "utils/date.h"
 #include "utils/lsyscache.h"
 
+#include "../journal/array.h"
 #include "../journal/journal.h"
 #include "../types/types.h"
 #include "model.h"
@@ -57,9 +58,10 @@ static XsStatement segments = {
 
 static XsStatement newest_bucket = {
 	.relation = "evidence",
-	.sql = "SELECT pg_catalog.max(e.bucket) FROM xsell.evidence e WHERE e.agent OPERATOR(pg_catalog.=) $1",
-	.nargs = 1,
-	.argtypes = {TEXTOID}
+	.sql = "SELECT pg_catalog.max(e.bucket) FROM xsell.evidence e WHERE e.agent OPERATOR(pg_catalog.=) $1"
+	" AND e.source OPERATOR(pg_catalog.=) ANY ($2)",
+	.nargs = 2,
+	.argtypes = {TEXTOID, TEXTARRAYOID}
 };
 
 /* Refits that were made with an import that is removed as of a model version. */
@@ -115,15 +117,15 @@ xs_refit_at(const char *agent, int64 model_version)
 	return refit;
 }
 
-/* The latest bucket of all evidence; any day, if there is none. */
+/* The latest bucket of all evidence that may teach; any day, if there is none. */
 static DateADT
-read_newest(const char *agent)
+read_newest(const XsPolicy *policy)
 {
-	Datum		name = CStringGetTextDatum(agent);
+	Datum		values[] = {CStringGetTextDatum(policy->agent), xs_array_of_texts(policy->nteaches, policy->teaches)};
 	bool		isnull;
 	Datum		newest;
 
-	xs_execute(&newest_bucket, &name, NULL, XS_READ, 1);
+	xs_execute(&newest_bucket, values, NULL, XS_READ, 1);
 	newest = column(0, 1, &isnull);
 	return isnull ? 0 : DatumGetDateADT(newest);
 }
@@ -296,17 +298,29 @@ products_since(const XsPolicy *policy, int64 since, Datum *products)
 	return true;
 }
 
+/* What a product has lost, its last evidence maybe, no row shows. */
+static void
+touch(XsModel *model, Datum products)
+{
+	int			n;
+	char	  **names = xs_array_texts(products, &n);
+
+	for (int i = 0; i < n; i++)
+		xs_model_touch(model, names[i]);
+}
+
 static void
 load(XsModel *model, int64 since, int64 refit)
 {
 	const XsPolicy *policy = xs_model_policy(model);
-	DateADT		newest = read_newest(policy->agent);
+	DateADT		newest = read_newest(policy);
 	Datum		products;
 	bool		all = since < 0 || !same_basis(model, newest, refit) || !products_since(policy, since, &products);
 
 	if (all)
 		products = all_products(policy);
 	xs_model_begin(model, newest);
+	touch(model, products);
 	add_evidence(model, products);
 	add_segments(model, products);
 	add_refit(model, refit, products);

@@ -110,6 +110,17 @@ SELECT is(round(pg_temp.expected('real')::numeric, 6), pg_temp.by_hand('{agent,c
 SELECT throws_ok($$UPDATE xsell.agent SET teaches = '{}'$$, '23514', NULL, 'something must teach');
 SELECT throws_ok($$UPDATE xsell.agent SET teaches = '{agents}'$$, '23514', NULL, 'sources are known');
 
+-- What does not teach leaves no trace, and does not age what does: newer evidence of another source is as if it were not.
+UPDATE xsell.agent SET teaches = '{agent,control}', half_life = '1 day', evidence_window = '30 days' WHERE agent = 'real';
+SELECT pg_temp.expected('real') AS aged \gset
+SELECT xsell_import_history('real', c, 'card', 1, 'web', current_setting('xsell.simulated_now')::timestamptz, 'later') FROM customer c WHERE id <= 5 \g /dev/null
+SELECT pg_temp.clock('2026-04-20 10:00+00'), xsell_import_history('real', c, 'card', 1, 'web', '2026-04-20 09:00+00', 'later') FROM customer c WHERE id <= 5 \g /dev/null
+SELECT is((SELECT decisions FROM xsell_learn('real')), 10::bigint, 'history comes in, of later weeks, too');
+SELECT is(pg_temp.expected('real'), :aged::float8, 'and as it may not teach, makes nothing older');
+UPDATE xsell.agent SET teaches = '{agent,control,imported}' WHERE agent = 'real';
+SELECT isnt(pg_temp.expected('real'), :aged::float8, 'where it may, it does');
+SELECT pg_temp.clock('2026-03-02 10:30+00') \g /dev/null
+
 -- ---- the least to be learned at a time ----
 
 SELECT pg_temp.agent('batch') \g /dev/null
@@ -126,6 +137,10 @@ SELECT is((SELECT model_version FROM xsell.learner WHERE agent = 'batch'), 1::bi
 UPDATE xsell.agent SET learning_batch = 1 WHERE agent = 'batch';
 SELECT results_eq($$SELECT decisions FROM xsell_learn('batch')$$, $$VALUES (11::bigint)$$, 'until the batch is smaller');
 SELECT is(pg_temp.differs('batch'), 0::bigint, 'nothing was lost');
+UPDATE xsell.agent SET learning = 'deferred', learning_batch = 5 WHERE agent = 'batch';
+-- decided by a clock that was set back: the walk has passed them
+SELECT pg_temp.clock('2026-03-02 09:00+00'), pg_temp.decide('batch', 61, 65), pg_temp.clock('2026-03-02 14:00+00') \g /dev/null
+SELECT results_eq($$SELECT decisions FROM xsell_learn('batch')$$, $$VALUES (5::bigint)$$, 'what was recorded late counts, too');
 
 -- ---- feeds ----
 
@@ -172,5 +187,23 @@ SELECT throws_ok($$SELECT xsell_heartbeat('feeds', 'all', 'infinity')$$, '22023'
 SELECT throws_ok($$INSERT INTO xsell.feed VALUES ('feeds', 'x', 'phone', '1 day')$$, '23503', 'feed "x" names channel "phone", which does not exist', 'a feed of an unknown channel');
 SELECT throws_ok($$INSERT INTO xsell.feed VALUES ('feeds', 'x', 'web', '-1 day')$$, '23514', NULL, 'no silence at all');
 
+-- ---- what is taken back ----
+--
+-- A session's model follows when a product loses its last evidence.  From here on every
+-- statement is a transaction: only a model of what was committed is kept and brought up to date.
+
+COMMIT;
+SET xsell.simulated_now = '2026-03-02 10:30+00';
+SELECT pg_temp.agent('bounced') \g /dev/null
+INSERT INTO xsell.outcome_kind (agent, outcome, reward, delivery) VALUES ('bounced', 'bounce', 0, 'undelivered');
+SELECT pg_temp.decide('bounced', 1, 50) \g /dev/null
+SET xsell.simulated_now = '2026-03-02 10:31+00';
+SELECT xsell_learn('bounced') \g /dev/null
+SELECT is(round(pg_temp.expected('bounced')::numeric, 6), round((0.05 * 20 / 70)::numeric, 6), '50 zeros are learned');
+SELECT xsell_reward(decision_id, 'bounce') FROM xsell.decision WHERE agent = 'bounced' \g /dev/null
+SET xsell.simulated_now = '2026-03-02 10:32+00';
+SELECT is((SELECT corrections FROM xsell_learn('bounced')), 50::bigint, 'and taken back, as nobody was reached');
+SELECT is_empty($$SELECT FROM xsell.evidence WHERE agent = 'bounced'$$, 'no evidence is left');
+SELECT is(round(pg_temp.expected('bounced')::numeric, 6), 0.05, 'and no trace of it in the model at hand');
+
 SELECT finish();
-ROLLBACK;

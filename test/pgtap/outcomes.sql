@@ -159,6 +159,7 @@ SELECT is(pg_temp.fails(call), message, call) FROM (VALUES
 	('SELECT xsell_reward_customer(1::bigint, ''card'', NULL)', E'22004: outcome must not be null\nCall xsell_reward_customer(customer_key, product, outcome).'),
 	('SELECT xsell_reward_customer(''x''::text, ''card'', ''click'')', '22P02: invalid input syntax for type bigint: "x"')) v (call, message);
 SELECT is(xsell_reward_customer(12, 'loan', 'conversion', 7, '2026-04-01', 'e9'), 'recorded', 'a key of another type is converted');
+SELECT is(xsell_reward_customer('12', 'loan', 'conversion', 7, '2026-04-01', 'e9'), 'duplicate', 'and so is a literal of none');
 SELECT results_eq('SELECT decision_id, customer_key, outcome, value, occurred_at, event_id FROM xsell.outcome ORDER BY outcome_id DESC LIMIT 1', format($$VALUES (%s, 12::bigint, 'conversion', 7::float8, '2026-04-01'::timestamptz, 'e9')$$, :a5), 'all that was said is recorded');
 SELECT is(xsell_reward_customer('12'::text, 'loan', 'conversion', 7, '2026-04-01', 'e9'), 'duplicate', 'once');
 SELECT is(xsell_reward_customer(11, 'card', 'click', 1, '2026-04-01', 'e10', 'bank', true), 'dangling', 'or dangles');
